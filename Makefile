@@ -1,0 +1,57 @@
+# Duka. Two commands do everything: `make run` and `make test`.
+PYTHON ?= python3.11
+PORT ?= 8000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: help run test check format schema lock clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
+
+run: .venv/run.stamp ## Run the shop at http://127.0.0.1:8000 (PORT=8001 make run for another port)
+	@PORT=$(PORT) exec $(BIN)/python manage.py run
+
+test: .venv/dev.stamp ## Run all tests with the coverage gate (ARGS="orders -k stock" for some of them)
+	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+check: .venv/dev.stamp ## Format, lint, types, imports, migrations, OpenAPI drift, psycopg2
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
+	diff -u openapi.yaml .venv/openapi.yaml || { echo "openapi.yaml is out of date: run make schema"; exit 1; }
+
+format: .venv/dev.stamp ## Format the code and mend what lint can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schema: .venv/dev.stamp ## Write openapi.yaml anew
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file openapi.yaml
+
+lock: .venv/dev.stamp ## Resolve requirements/*.in into hashed lock files
+	cd requirements && for name in base dev; do \
+	  ../$(BIN)/uv pip compile $$name.in --output-file $$name.txt --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-annotate --upgrade; done
+
+clean: ## Remove the environment and caches; var/ (the demo shop's data) stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Duka needs Python 3.11 (python3.11 is not on the PATH; PYTHON=/path/to/it make …)."; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/run.stamp: requirements/base.txt | .venv/bin/python
+	@echo "Setting up (once; about half a minute)…"
+	@$(PIP) -r requirements/base.txt
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt | .venv/bin/python
+	@echo "Setting up (once; about a minute)…"
+	@$(PIP) -r requirements/dev.txt
+	@touch $@ .venv/run.stamp

@@ -1,0 +1,121 @@
+"""What is sold, and how much of it is there."""
+
+from decimal import Decimal
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower, Now
+
+from .querysets import CategoryQuerySet, ProductQuerySet, VariantQuerySet
+
+
+class Category(models.Model):
+    """A shelf of the shop; shelves stand in a tree."""
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=140, unique=True, blank=True)
+    parent = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+    )
+
+    objects = CategoryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        verbose_name_plural = "categories"
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(parent=F("id")),
+                name="category_is_not_its_own_parent",
+                violation_error_message="A category cannot stand in itself.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Product(models.Model):
+    """Something the shop sells, in one or more variants."""
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=220, unique=True, blank=True)
+    description = models.TextField(blank=True, max_length=20_000)
+    category = models.ForeignKey(
+        Category, null=True, blank=True, on_delete=models.PROTECT, related_name="products"
+    )
+    is_published = models.BooleanField("published", default=True, db_index=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ProductQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        permissions = [("manage_catalogue", "Can manage the catalogue")]
+        indexes = [models.Index(fields=["name", "id"], name="product_by_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Variant(models.Model):
+    """What is put in a cart: one size, colour or pack of a product, with its price and stock."""
+
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="variants")
+    sku = models.CharField("SKU", max_length=64)
+    name = models.CharField(
+        max_length=200, blank=True, help_text="Left empty, it is called like its product."
+    )
+    price = models.DecimalField(
+        max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal(0))]
+    )
+    stock = models.PositiveIntegerField(default=0, help_text="Pieces on hand.")
+    weight = models.PositiveIntegerField(default=0, help_text="Grams.")
+
+    objects = VariantQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("sku"),
+                name="variant_sku_is_unique",
+                violation_error_message="Another variant has this SKU.",
+            ),
+            models.CheckConstraint(
+                condition=Q(stock__gte=0),
+                name="variant_stock_is_not_negative",
+                violation_error_message="There is less in stock than that.",
+            ),
+            models.CheckConstraint(
+                condition=Q(price__gte=0),
+                name="variant_price_is_not_negative",
+                violation_error_message="A price cannot be negative.",
+            ),
+        ]
+        indexes = [models.Index(fields=["sku"], name="variant_by_sku")]
+
+    def __str__(self) -> str:
+        return f"{self.display_name} ({self.sku})"
+
+    @property
+    def display_name(self) -> str:
+        """What a customer reads; needs `product` where the variant has no name of its own."""
+        return self.name or self.product.name
+
+
+class ProductImage(models.Model):
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="images")
+    image = models.ImageField(upload_to="products/%Y/%m/")
+    alt = models.CharField(
+        "alternative text", max_length=200, blank=True, help_text="For those who cannot see it."
+    )
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.alt or self.image.name

@@ -1,0 +1,38 @@
+"""Named reads of the catalogue."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Self
+
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+
+if TYPE_CHECKING:
+    from .models import Category, Product, Variant
+
+
+class CategoryQuerySet(QuerySet["Category"]):
+    def for_display(self) -> Self:
+        return self.select_related("parent")
+
+
+class ProductQuerySet(QuerySet["Product"]):
+    def published(self) -> Self:
+        return self.filter(is_published=True)
+
+    def for_display(self) -> Self:
+        """With all that an answer shows, in a fixed number of statements."""
+        return self.select_related("category").prefetch_related("variants", "images")
+
+
+class VariantQuerySet(QuerySet["Variant"]):
+    def for_display(self) -> Self:
+        return self.select_related("product")
+
+    def with_skus_in_any_case(self, skus: Iterable[str]) -> Self:
+        return self.annotate(lower_sku=Lower("sku")).filter(
+            lower_sku__in=[sku.lower() for sku in skus]
+        )
+
+    def for_sale(self, skus: Iterable[str]) -> Self:
+        """Those of the SKUs that can be ordered now: of a product that is published."""
+        return self.for_display().filter(sku__in=list(skus), product__is_published=True)

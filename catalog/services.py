@@ -1,0 +1,294 @@
+"""Verbs of the catalogue; the only writer of its tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection, models, transaction
+from django.db.models import ProtectedError
+from django.utils.text import slugify
+
+from core.constraints import constraints_as
+from core.errors import FieldError, InvalidInput
+
+from .exceptions import InUse, OutOfStock, Taken
+from .models import Category, Product, Variant
+
+# The largest value of PostgreSQL's integer.
+MAX_STOCK = 2_147_483_647
+
+_SKU_TAKEN = "Another variant has this SKU."
+_SLUG_TAKEN = "Something else has this slug."
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewVariant:
+    """A variant to be made. `price` is in the shop's currency, `weight` in grams.
+
+    `at` is where it stood in the caller's input, for errors: `("variants", 0)`.
+    """
+
+    sku: str
+    price: Decimal
+    name: str = ""
+    stock: int = 0
+    weight: int = 0
+    at: tuple[str | int, ...] = ()
+
+
+def create_category(*, name: str, slug: str = "", parent: Category | None = None) -> Category:
+    """Make a category; without a slug it gets one from its name.
+
+    Raises:
+        Taken: the slug belongs to another category.
+    """
+    slug = slug or _free_slug(Category, name)
+    with constraints_as({"catalog_category_slug_key": _taken("slug", _SLUG_TAKEN)}):
+        return Category.objects.create(name=name, slug=slug, parent=parent)
+
+
+@transaction.atomic
+def update_category(*, category_id: int, **changes: Any) -> Category:
+    """Change a category's `name`, `slug` or `parent`.
+
+    Raises:
+        Taken: the slug belongs to another category.
+        InvalidInput: the new parent stands below the category.
+    """
+    # One writer of the tree at a time: two moves could otherwise close a circle between them.
+    categories = {each.pk: each for each in Category.objects.select_for_update().order_by("pk")}
+    category = categories[category_id]
+    _apply(category, changes)
+    above = category.parent_id
+    while above is not None:
+        if above == category_id:
+            raise InvalidInput.at(
+                "parent", detail="A category cannot stand below itself.", code="circular"
+            )
+        above = categories[above].parent_id
+    with constraints_as({"catalog_category_slug_key": _taken("slug", _SLUG_TAKEN)}):
+        category.save()
+    return category
+
+
+def delete_category(*, category_id: int) -> None:
+    """Raises `InUse` while products or other categories stand in it."""
+    _delete(Category, category_id, "Move its products and categories elsewhere first.")
+
+
+@transaction.atomic
+def create_product(
+    *,
+    name: str,
+    variants: Sequence[NewVariant],
+    slug: str = "",
+    description: str = "",
+    category: Category | None = None,
+    is_published: bool = True,
+) -> Product:
+    """Make a product with its variants; without a slug it gets one from its name.
+
+    Raises:
+        Taken: the slug or a SKU belongs to something else, or a SKU stands twice.
+    """
+    _check_skus_free(variants)
+    with constraints_as(
+        {
+            "catalog_product_slug_key": _taken("slug", _SLUG_TAKEN),
+            "variant_sku_is_unique": _taken("variants", _SKU_TAKEN),
+        }
+    ):
+        product = Product.objects.create(
+            name=name,
+            slug=slug or _free_slug(Product, name),
+            description=description,
+            category=category,
+            is_published=is_published,
+        )
+        Variant.objects.bulk_create(
+            Variant(
+                product=product,
+                sku=variant.sku,
+                name=variant.name,
+                price=variant.price,
+                stock=variant.stock,
+                weight=variant.weight,
+            )
+            for variant in variants
+        )
+    return product
+
+
+@transaction.atomic
+def update_product(*, product_id: int, **changes: Any) -> Product:
+    """Change a product's `name`, `slug`, `description`, `category` or `is_published`.
+
+    Raises:
+        Taken: the slug belongs to another product.
+    """
+    product = Product.objects.select_for_update(no_key=True).get(pk=product_id)
+    _apply(product, changes)
+    with constraints_as({"catalog_product_slug_key": _taken("slug", _SLUG_TAKEN)}):
+        product.save()
+    return product
+
+
+def delete_product(*, product_id: int) -> None:
+    """Raises `InUse` once it was ordered: past orders must go on reading right."""
+    _delete(Product, product_id, "It has been ordered. Hide it instead.")
+
+
+def add_variant(*, product_id: int, variant: NewVariant) -> Variant:
+    """Raises `Taken` where the SKU belongs to another variant."""
+    with constraints_as({"variant_sku_is_unique": _taken("sku", _SKU_TAKEN)}):
+        return Variant.objects.create(
+            product_id=product_id,
+            sku=variant.sku,
+            name=variant.name,
+            price=variant.price,
+            stock=variant.stock,
+            weight=variant.weight,
+        )
+
+
+@transaction.atomic
+def update_variant(*, variant_id: int, **changes: Any) -> Variant:
+    """Change a variant's `sku`, `name`, `price`, `weight`, or its `stock` as it was counted.
+
+    To book goods in or out while orders come in, use `adjust_stock`.
+
+    Raises:
+        Taken: the SKU belongs to another variant.
+    """
+    variant = Variant.objects.select_for_update(no_key=True).get(pk=variant_id)
+    _apply(variant, changes)
+    with constraints_as({"variant_sku_is_unique": _taken("sku", _SKU_TAKEN)}):
+        # Only what changed: the rest may be on its way in another transaction's plans.
+        variant.save(update_fields=list(changes))
+    return variant
+
+
+@transaction.atomic
+def adjust_stock(*, variant_id: int, quantity: int) -> Variant:
+    """Book goods in (positive) or out (negative), whatever orders do meanwhile.
+
+    Raises:
+        OutOfStock: there would be less than nothing left.
+        InvalidInput: there would be more than can be counted.
+    """
+    variant = Variant.objects.select_for_update(no_key=True).get(pk=variant_id)
+    if variant.stock + quantity < 0:
+        detail = f"Only {variant.stock} of {variant.sku} on hand."
+        raise OutOfStock(
+            detail, errors=[FieldError(path=("quantity",), code="out_of_stock", detail=detail)]
+        )
+    if variant.stock + quantity > MAX_STOCK:
+        raise InvalidInput.at("quantity", detail=f"Stock cannot exceed {MAX_STOCK}.")
+    variant.stock += quantity
+    variant.save(update_fields=["stock"])
+    return variant
+
+
+def delete_variant(*, variant_id: int) -> None:
+    """Raises `InUse` once it was ordered."""
+    _delete(Variant, variant_id, "It has been ordered. Hide its product or set its stock to 0.")
+
+
+# One statement for all lines of an order. The rows are locked by key first, so
+# that two orders with the same goods in another order wait rather than deadlock;
+# the condition is then held against the newest version of each row.
+_MOVE_STOCK = """
+WITH wanted AS (
+    SELECT unnest(%(ids)s::bigint[]) AS id, unnest(%(changes)s::bigint[]) AS change
+), locked AS MATERIALIZED (
+    SELECT variant.id, wanted.change
+    FROM catalog_variant AS variant JOIN wanted USING (id)
+    ORDER BY variant.id
+    FOR NO KEY UPDATE OF variant
+)
+UPDATE catalog_variant AS variant
+SET stock = variant.stock + locked.change
+FROM locked
+WHERE variant.id = locked.id AND variant.stock + locked.change >= 0
+RETURNING variant.id
+"""
+
+
+def take_stock(*, quantities: Mapping[int, int]) -> None:
+    """Take pieces of several variants, all or none; call it inside the order's transaction.
+
+    Args:
+        quantities: pieces by the variant's primary key.
+
+    Raises:
+        OutOfStock: names each variant that has too little, by `("variants", key)`.
+            The transaction must then be rolled back.
+    """
+    taken = _move_stock({key: -quantity for key, quantity in quantities.items()})
+    if len(taken) == len(quantities):
+        return
+    short = Variant.objects.for_display().filter(pk__in=set(quantities) - taken).order_by("pk")
+    errors = [
+        FieldError(
+            path=("variants", variant.pk),
+            code="out_of_stock",
+            detail=f"{variant.display_name} ({variant.sku}): {variant.stock} left,"
+            f" {quantities[variant.pk]} asked for.",
+        )
+        for variant in short
+    ]
+    raise OutOfStock("There is not enough in stock.", errors=errors)
+
+
+def give_back_stock(*, quantities: Mapping[int, int]) -> None:
+    """Put pieces back; `quantities` is as in `take_stock`."""
+    _move_stock(quantities)
+
+
+def _move_stock(changes: Mapping[int, int]) -> set[int]:
+    """Change several stocks; return the keys of those for which there was enough."""
+    keys = list(changes)
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_STOCK, {"ids": keys, "changes": [changes[key] for key in keys]})
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _apply(instance: models.Model, changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(instance, name, value)
+
+
+def _taken(field: str, detail: str) -> Taken:
+    return Taken(detail, errors=[FieldError(path=(field,), code="taken", detail=detail)])
+
+
+def _check_skus_free(variants: Sequence[NewVariant]) -> None:
+    wanted = [variant.sku for variant in variants]
+    taken = {variant.sku.lower() for variant in Variant.objects.with_skus_in_any_case(wanted)}
+    seen: set[str] = set()
+    errors = []
+    for variant in variants:
+        sku = variant.sku.lower()
+        if sku in taken | seen:
+            detail = _SKU_TAKEN if sku in taken else "This SKU stands twice."
+            errors.append(FieldError(path=(*variant.at, "sku"), code="taken", detail=detail))
+        seen.add(sku)
+    if errors:
+        raise Taken("A SKU is taken.", errors=errors)
+
+
+def _free_slug(model: type[Category] | type[Product], name: str) -> str:
+    base = slugify(name)[:120] or model._meta.model_name or ""
+    taken = set(model._default_manager.filter(slug__startswith=base).values_list("slug", flat=True))
+    candidates = (
+        base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 2)
+    )
+    return next(slug for slug in candidates if slug not in taken)
+
+
+def _delete(model: type[models.Model], key: int, advice: str) -> None:
+    try:
+        model._default_manager.filter(pk=key).delete()
+    except ProtectedError:
+        raise InUse(f"It cannot be deleted. {advice}") from None

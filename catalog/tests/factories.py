@@ -1,0 +1,37 @@
+"""Goods, each with the price and stock that a test states or these defaults."""
+
+from decimal import Decimal
+
+import factory
+
+from catalog.models import Category, Product, Variant
+
+
+class CategoryFactory(factory.django.DjangoModelFactory[Category]):
+    class Meta:
+        model = Category
+
+    name = factory.Sequence(lambda n: f"Category {n}")
+    slug = factory.Sequence(lambda n: f"category-{n}")
+
+
+class ProductFactory(factory.django.DjangoModelFactory[Product]):
+    """A published product without variants."""
+
+    class Meta:
+        model = Product
+
+    name = factory.Sequence(lambda n: f"Product {n}")
+    slug = factory.Sequence(lambda n: f"product-{n}")
+
+
+class VariantFactory(factory.django.DjangoModelFactory[Variant]):
+    """A variant of a published product: 10.00 a piece, 100 on hand."""
+
+    class Meta:
+        model = Variant
+
+    product = factory.SubFactory(ProductFactory)
+    sku = factory.Sequence(lambda n: f"SKU-{n}")
+    price = Decimal("10.00")
+    stock = 100

@@ -1,0 +1,11 @@
+"""Languages and time zones."""
+
+from .env import env
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("sw", "Kiswahili")]
+# The API answers in UTC; the admin shows SHOP_TIME_ZONE (core.middleware).
+TIME_ZONE = "UTC"
+SHOP_TIME_ZONE = env.str("SHOP_TIME_ZONE", default="Africa/Nairobi")
+USE_I18N = True
+USE_TZ = True

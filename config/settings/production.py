@@ -1,0 +1,42 @@
+"""A shop on a server. Refuses to start until all it needs is named in the environment."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from .env import env
+
+_REQUIRED = {
+    "SECRET_KEY": "a long random string, the same on every machine of the shop",
+    "ALLOWED_HOSTS": "the shop's host names, separated by commas",
+    "DATABASE_URL": "postgres://user:password@host:5432/name",
+}
+_missing = [name for name in _REQUIRED if not env.str(name, default="").strip()]
+if _missing:
+    raise ImproperlyConfigured(
+        "Set these environment variables: "
+        + "; ".join(f"{name} ({_REQUIRED[name]})" for name in _missing)
+        + "."
+    )
+
+from .base import *  # noqa: E402, F403  the sentence above comes before any other failure
+
+DEBUG = False
+SECRET_KEY = env.str("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = env.list(
+    "CSRF_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS if host != "*"]
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
+SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
+if env.bool("BEHIND_PROXY", default=False):
+    # Only where a proxy in front sets this header itself and drops a caller's own.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SERVE_MEDIA = False

@@ -1,0 +1,31 @@
+"""All addresses. Each app's REST is added to `/api/v1/` by its own `api/urls.py`."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from django.views.static import serve
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from core.health import healthz, readyz
+
+handler500 = "core.api.problems.server_error"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path(
+        "api/v1/",
+        include([path("", include(f"{app}.api.urls")) for app in settings.DUKA_APPS_WITH_API]),
+    ),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("healthz", healthz),
+    path("readyz", readyz),
+]
+
+if settings.SERVE_MEDIA:
+    # On one machine without nginx in front; in production the proxy serves uploads.
+    urlpatterns.append(
+        re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT})
+    )

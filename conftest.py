@@ -1,0 +1,63 @@
+"""Fixtures for the tests of every app."""
+
+import json
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import User
+from accounts.tests.factories import ShopkeeperFactory
+
+
+class Api:
+    """A caller of the REST API: `api.post("/orders/", {...}, idempotency_key="…")`."""
+
+    def __init__(self, user: User | None) -> None:
+        self.client = Client(raise_request_exception=False)
+        if user is not None:
+            self.client.force_login(user)
+
+    def _call(self, method: str, path: str, data: Any = None, **headers: str) -> HttpResponse:
+        body = b"" if data is None else data if isinstance(data, bytes) else json.dumps(data)
+        return self.client.generic(
+            method,
+            f"/api/v1{path}",
+            body,
+            content_type="application/json",
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+        )
+
+    def get(self, path: str, **headers: str) -> HttpResponse:
+        return self._call("GET", path, **headers)
+
+    def post(self, path: str, data: Any = None, **headers: str) -> HttpResponse:
+        return self._call("POST", path, data, **headers)
+
+    def put(self, path: str, data: Any = None, **headers: str) -> HttpResponse:
+        return self._call("PUT", path, data, **headers)
+
+    def patch(self, path: str, data: Any = None, **headers: str) -> HttpResponse:
+        return self._call("PATCH", path, data, **headers)
+
+    def delete(self, path: str, **headers: str) -> HttpResponse:
+        return self._call("DELETE", path, **headers)
+
+
+@pytest.fixture
+def shopkeeper(db: None) -> User:
+    """May do everything."""
+    return ShopkeeperFactory.create()
+
+
+@pytest.fixture
+def api(shopkeeper: User) -> Api:
+    """The REST API as the shopkeeper."""
+    return Api(shopkeeper)
+
+
+@pytest.fixture
+def api_as():
+    """`api_as(user)`: the REST API as somebody; `api_as(None)`: without signing in."""
+    return Api

@@ -1,0 +1,178 @@
+"""RFC 9457 problem documents: the one shape of every error that the API answers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
+
+from core import request_id
+from core.errors import DomainError, FieldError, IllegalMove
+
+CONTENT_TYPE = "application/problem+json"
+# Stable codes for errors that are not of a form or of a domain.
+_CODES = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "too_large",
+    415: "unsupported_media_type",
+    429: "throttled",
+    500: "internal_error",
+    503: "unavailable",
+}
+_DETAILS = {
+    404: "There is nothing at this address, or you may not see it.",
+    500: "Something went wrong here. Please tell us the request_id.",
+}
+Problem = dict[str, Any]
+
+
+class UnknownParameter(exceptions.ValidationError):
+    """A query parameter is unknown or its value is wrong; `errors` name parameters, not fields."""
+
+
+def problem(
+    status: int,
+    *,
+    code: str | None = None,
+    detail: str | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
+    **members: Any,
+) -> Problem:
+    """Return a problem document; `members` are extension members beside the standard ones."""
+    title = HTTPStatus(status).phrase
+    return {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail or _DETAILS.get(status, f"{title}."),
+        "code": code or _CODES.get(status, title.lower().replace(" ", "_")),
+        "errors": list(errors),
+        "request_id": request_id.current(),
+        **members,
+    }
+
+
+def problem_response(status: int, **kwargs: Any) -> HttpResponse:
+    """Return a problem document outside a REST view."""
+    return HttpResponse(
+        JSONRenderer().render(problem(status, **kwargs)), status=status, content_type=CONTENT_TYPE
+    )
+
+
+def wants_problem(request: HttpRequest) -> bool:
+    """Tell programs (the API, or whoever accepts JSON and not HTML) from browsers."""
+    return request.path.startswith(("/api/", "/graphql")) or not request.accepts("text/html")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """`handler500`: no detail to the caller but the request's id."""
+    return problem_response(500) if wants_problem(request) else defaults.server_error(request)
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """DRF's `EXCEPTION_HANDLER`. None (an unknown error) lets Django answer 500 and log it."""
+    body, headers = _mapped(error)
+    if body is None:
+        return None
+    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def _mapped(error: Exception) -> tuple[Problem | None, dict[str, str]]:
+    match error:
+        case DomainError():
+            return _of_domain_error(error), {}
+        case RequestDataTooBig():
+            return problem(413, detail="The body is larger than this shop accepts."), {}
+        case Http404():
+            return problem(404), {}
+        case PermissionDenied():
+            return problem(403, detail=str(error) or None), {}
+        case exceptions.ValidationError():
+            return _of_validation_error(error), {}
+        case exceptions.APIException():
+            return _of_api_exception(error)
+    return None, {}
+
+
+def _of_domain_error(error: DomainError) -> Problem:
+    members = (
+        {"status_now": error.present, "allowed": error.allowed}
+        if isinstance(error, IllegalMove)
+        else {}
+    )
+    return problem(
+        error.status,
+        code=error.code,
+        detail=error.detail,
+        errors=[field_error(each) for each in error.errors],
+        **members,
+    )
+
+
+def field_error(error: FieldError) -> dict[str, str]:
+    return {"pointer": _pointer(error.path), "code": error.code, "detail": error.detail}
+
+
+def _of_validation_error(error: exceptions.ValidationError) -> Problem:
+    details = error.get_full_details()
+    if isinstance(error, UnknownParameter):
+        return problem(
+            400,
+            code="invalid_parameter",
+            detail="The query has parameters that are unknown or wrong.",
+            errors=[
+                {"parameter": str(path[0]), "code": code, "detail": detail}
+                for path, code, detail in _leaves(details)
+            ],
+        )
+    return problem(
+        400,
+        code="invalid",
+        detail="The input has errors.",
+        errors=[
+            {"pointer": _pointer(path), "code": code, "detail": detail}
+            for path, code, detail in _leaves(details)
+        ],
+    )
+
+
+def _of_api_exception(error: exceptions.APIException) -> tuple[Problem, dict[str, str]]:
+    headers = {}
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait))
+    code = (
+        "malformed" if isinstance(error, exceptions.ParseError) else _CODES.get(error.status_code)
+    )
+    return problem(error.status_code, code=code, detail=str(error.detail)), headers
+
+
+def _leaves(
+    details: Any, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Flatten DRF's nested details into (path, code, detail), one for each single error."""
+    if isinstance(details, list):
+        for index, item in enumerate(details):
+            is_leaf = isinstance(item, dict) and set(item) == {"message", "code"}
+            yield from _leaves(item, path if is_leaf else (*path, index))
+    elif isinstance(details, dict) and set(details) == {"message", "code"}:
+        yield path, details["code"], str(details["message"])
+    else:
+        for name, item in details.items():
+            yield from _leaves(item, path if name == "non_field_errors" else (*path, name))
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    """Return the JSON pointer (RFC 6901) to a field of the body; "" is the body itself."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

@@ -1,0 +1,74 @@
+"""Serializer bases and fields that every app uses."""
+
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+MONEY = {"max_digits": 12, "decimal_places": 2}
+
+
+class MoneyField(serializers.DecimalField):
+    """An amount of the shop's currency: a decimal string such as `"12.50"`, never negative."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**MONEY, "min_value": Decimal(0), **kwargs})
+
+
+class InputSerializer(serializers.Serializer[Any]):
+    """What a caller may send. A field that nobody knows is an error: it is a typing error.
+
+    Fields of the answer that can't be set (`id`, `status`, …) are let pass, so
+    that what was read can be sent back: name them in `Meta.ignored`.
+    """
+
+    class Meta:
+        ignored: tuple[str, ...] = ()
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            known = set(self.fields) | set(self.Meta.ignored)
+            unknown = {
+                name: [serializers.ErrorDetail("There is no such field.", code="unknown_field")]
+                for name in data
+                if name not in known
+            }
+            if unknown:
+                # With all other failures of the form, at once.
+                try:
+                    super().to_internal_value(data)
+                except serializers.ValidationError as error:
+                    raise serializers.ValidationError({**unknown, **error.detail}) from None  # type: ignore[dict-item]
+                raise serializers.ValidationError(unknown)
+        return super().to_internal_value(data)
+
+
+class ProblemErrorSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField(
+        required=False, help_text="JSON pointer to the field of the body, e.g. `/lines/0/sku`."
+    )
+    parameter = serializers.CharField(required=False, help_text="Name of the query parameter.")
+    code = serializers.CharField(help_text="Stable code of this error.")
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """RFC 9457 problem document."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField(help_text="Stable code, for programs.")
+    errors = ProblemErrorSerializer(many=True, help_text="All failures of the input at once.")
+    request_id = serializers.CharField(
+        allow_null=True, help_text="Tell us this when you ask for help."
+    )
+    status_now = serializers.CharField(
+        required=False, help_text="409 `illegal_move`: the present status."
+    )
+    allowed = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="409 `illegal_move`: the statuses that may follow.",
+    )

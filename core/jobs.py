@@ -1,0 +1,155 @@
+"""Background jobs over `django.tasks`: waking, repeating, and taking over from the dead.
+
+State lives in the apps' own tables; a task is only a wake-up. So a task may
+run twice or late without harm, and a task whose worker died is simply run again.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django_tasks import TaskResultStatus, default_task_backend
+from django_tasks.base import Task
+from django_tasks.exceptions import TaskResultDoesNotExist
+from django_tasks_db.models import DBTaskResult
+
+from .models import PeriodicJob, Worker
+
+logger = logging.getLogger("duka.jobs")
+
+AnyTask = TypeVar("AnyTask", bound=Task[Any, Any])
+# A task that took this many workers with it is not given to a further one.
+MAX_DEATHS = 5
+
+_periodic: dict[str, tuple[Task[Any, Any], timedelta]] = {}
+_stopping = threading.Event()
+
+
+def enqueue_on_commit(task: Task[Any, Any], **kwargs: Any) -> None:
+    """Wake a worker once what it is to see has been committed.
+
+    A crash in between loses the wake-up, not the work: each kind of work has
+    a periodic job that finds what is due.
+    """
+    transaction.on_commit(partial(task.enqueue, **kwargs))
+
+
+def periodic(*, every: timedelta) -> Callable[[AnyTask], AnyTask]:
+    """Declare that a task without arguments is to run again and again.
+
+    Use above `@task()`. However many machines tick, each due time is
+    enqueued once, and not while the last one still waits for a worker.
+    """
+
+    def declare(task: AnyTask) -> AnyTask:
+        _periodic[task.module_path] = (task, every)
+        return task
+
+    return declare
+
+
+def stopping() -> bool:
+    """Tell a long task that its worker has been asked to stop: finish the present item and return."""
+    return _stopping.is_set()
+
+
+def ask_to_stop() -> None:
+    _stopping.set()
+
+
+def sync_periodic_jobs() -> None:
+    """Give every declared job its row, and remove the rows of jobs that are no more."""
+    PeriodicJob.objects.bulk_create(
+        [PeriodicJob(name=name, every=every) for name, (_, every) in sorted(_periodic.items())],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["every"],
+    )
+    PeriodicJob.objects.exclude(name__in=_periodic).delete()
+
+
+def tick() -> int:
+    """Enqueue every job that is due; return how many were.
+
+    Claiming and advancing are one transaction, so any number of machines may tick.
+    """
+    with transaction.atomic():
+        # SKIP LOCKED: another ticker has these in hand.
+        jobs = list(
+            PeriodicJob.objects.due()
+            .filter(name__in=_periodic)
+            .select_for_update(skip_locked=True)
+            .order_by("pk")
+        )
+        now = timezone.now()
+        enqueued = 0
+        for job in jobs:
+            if not _still_waiting(job.last_task_id):
+                job.last_task_id = _periodic[job.name][0].enqueue().id
+                job.last_run_at = now
+                enqueued += 1
+            # On the beat where that is possible; after a long sleep once, not once for each miss.
+            job.next_run_at = max(job.next_run_at + job.every, now)
+            job.save(update_fields=["last_task_id", "last_run_at", "next_run_at"])
+    return enqueued
+
+
+def _still_waiting(task_id: str) -> bool:
+    if not task_id:
+        return False
+    try:
+        return default_task_backend.get_result(task_id).status == TaskResultStatus.READY
+    except TaskResultDoesNotExist:
+        return False
+
+
+def beat(worker_id: str) -> None:
+    """Note that a worker lives."""
+    Worker.objects.bulk_create(
+        [Worker(id=worker_id, seen_at=Now())],
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["seen_at"],
+    )
+
+
+def worker_lease() -> timedelta:
+    return timedelta(seconds=settings.WORKER_LEASE_SECONDS)
+
+
+def reap_lost_tasks() -> int:
+    """Return tasks whose worker died to the queue; return how many.
+
+    The database backend leaves such a task RUNNING for ever.
+    """
+    alive = set(Worker.objects.seen_within(worker_lease()).values_list("pk", flat=True))
+    reaped = 0
+    with transaction.atomic():
+        lost = (
+            DBTaskResult.objects.running()
+            .filter(started_at__lt=Now() - worker_lease())
+            .select_for_update(skip_locked=True)
+        )
+        for result in lost:
+            if result.worker_ids and result.worker_ids[-1] in alive:
+                continue
+            if len(result.worker_ids) >= MAX_DEATHS:
+                result.set_failed(RuntimeError(f"{MAX_DEATHS} workers died while running this."))
+            else:
+                result.status = TaskResultStatus.READY
+                result.started_at = None
+                result.save(update_fields=["status", "started_at"])
+            logger.warning(
+                "took task %s from a worker that is gone",
+                result.task_path,
+                extra={"task_id": str(result.pk), "workers": result.worker_ids},
+            )
+            reaped += 1
+    return reaped

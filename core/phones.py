@@ -1,0 +1,32 @@
+"""Phone numbers, in E.164 (`+254722000000`) wherever they are stored or sent."""
+
+import phonenumbers
+from django.conf import settings
+
+from .errors import InvalidInput
+
+
+class ImpossiblePhone(InvalidInput):
+    """This cannot be the number of a phone."""
+
+    code = "impossible_phone"
+
+
+def parse_phone(text: str) -> str:
+    """Return the number in E.164; one without a country code is of the shop's region.
+
+    Spaces, dashes and brackets are as people write them: `0722 000 000`, `+447770 123456`.
+
+    Raises:
+        ImpossiblePhone: no network gives out such a number.
+    """
+    try:
+        number = phonenumbers.parse(text, settings.SHOP_REGION)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise ImpossiblePhone(
+            "This is not a phone number. Write it as 0722 000 000 or with its country code,"
+            " +254 722 000 000."
+        )
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

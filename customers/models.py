@@ -1,0 +1,75 @@
+"""People who buy."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from core.errors import InvalidInput
+from core.phones import parse_phone
+
+CODE_PATTERN = r"[A-Za-z0-9_.-]{1,32}"
+
+
+def validate_phone(text: str) -> None:
+    """Django validator over `core.phones.parse_phone`."""
+    try:
+        parse_phone(text)
+    except InvalidInput as error:
+        raise ValidationError(error.detail, code=error.code) from None
+
+
+class Customer(models.Model):
+    """Somebody the shop sells to and tells about it; may sign in as `user`, or never."""
+
+    code = models.CharField(
+        max_length=32,
+        unique=True,
+        blank=True,
+        validators=[
+            RegexValidator(
+                rf"^{CODE_PATTERN}\Z", "Only letters, digits, dots, dashes and underscores."
+            )
+        ],
+        help_text="Left empty, one is made.",
+    )
+    name = models.CharField(max_length=200)
+    phone = models.CharField(max_length=32, blank=True, db_index=True, validators=[validate_phone])
+    email = models.EmailField("e-mail", blank=True, db_index=True)
+    language = models.CharField(max_length=8, choices=settings.LANGUAGES, default="en")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="customer",
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name", "pk"]
+        permissions = [("manage_customers", "Can manage customers")]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(phone="") | ~Q(email=""),
+                name="customer_can_be_reached",
+                violation_error_message="Give a phone number or an e-mail address.",
+            ),
+            models.CheckConstraint(
+                condition=Q(phone="") | Q(phone__regex=r"^\+[1-9][0-9]{6,14}$"),
+                name="customer_phone_is_e164",
+                violation_error_message="This is not a phone number.",
+            ),
+        ]
+        indexes = [models.Index(fields=["name", "id"], name="customer_by_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.code})"
+
+    def clean(self) -> None:
+        # Before the constraints, which know E.164 only.
+        if self.phone:
+            self.phone = parse_phone(self.phone)

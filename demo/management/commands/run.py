@@ -1,0 +1,190 @@
+"""`manage.py run`: the whole shop on this machine, with one command."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from types import FrameType
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import Error as DatabaseError
+
+from core.embedded_postgres.backend.base import DatabaseWrapper as EmbeddedDatabase
+from core.supervisor import Program, Supervisor
+from demo.accounts import DEMO_ACCOUNTS
+
+HOST = "127.0.0.1"
+READY_SECONDS = 60
+
+
+class Command(BaseCommand):
+    help = "Run the demo shop: database, web server, worker and ticker. PORT is 8000 by default."
+    # They run in the processes that this one starts.
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            exit_code = self._run(port=_free_port())
+        except KeyboardInterrupt:
+            exit_code = 0
+        except CommandError as error:
+            # Django would put the word CommandError before it.
+            self.stderr.write(str(error))
+            exit_code = 1
+        finally:
+            # A second Ctrl-C would only hide how the first one ended.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _end_database()
+        if exit_code:
+            sys.exit(exit_code)
+        self.stdout.write("Duka has stopped.")
+
+    def _run(self, *, port: int) -> int:
+        self._prepare_database()
+        supervisor = Supervisor(_programs(port=port))
+        threading.Thread(
+            target=self._greet_when_ready,
+            kwargs={"port": port, "supervisor": supervisor},
+            daemon=True,
+        ).start()
+        return supervisor.run()
+
+    def _prepare_database(self) -> None:
+        connection = connections["default"]
+        try:
+            connection.ensure_connection()
+        except (DatabaseError, ImproperlyConfigured) as error:
+            raise CommandError(_database_sentence(error)) from error
+        executor = MigrationExecutor(connection)
+        pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if pending:
+            self.stdout.write(f"Preparing the database ({len(pending)} migrations) …")
+            call_command("migrate", verbosity=0, interactive=False)
+        call_command("load_demo")
+        connections.close_all()
+
+    def _greet_when_ready(self, *, port: int, supervisor: Supervisor) -> None:
+        address = f"http://{HOST}:{port}"
+        deadline = time.monotonic() + READY_SECONDS
+        while (answer := _readiness(address)) is not None:
+            if time.monotonic() > deadline:
+                self.stderr.write(
+                    f"Duka did not become ready in {READY_SECONDS} s: {address}/readyz {answer}."
+                )
+                supervisor.stop(exit_code=1)
+                return
+            time.sleep(0.1)
+        self.stdout.write(_banner(address))
+        self.stdout.flush()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _free_port() -> int:
+    """Return the port in PORT, having seen that nobody listens on it."""
+    text = os.environ.get("PORT") or "8000"
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise CommandError(f"PORT must be a number from 1 to 65535, not {text!r}.")
+    port = int(text)
+    with socket.socket() as probe:
+        # As gunicorn does; without it, connections closed a moment ago would count as busy.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except PermissionError as error:
+            raise CommandError(
+                f"Port {port} is not open to ordinary users. Choose another: PORT=8000 make run"
+            ) from error
+        except OSError as error:
+            other = port + 1 if port < 65535 else 8000
+            raise CommandError(
+                f"Port {port} is busy. Choose another: PORT={other} make run"
+            ) from error
+    return port
+
+
+def _database_sentence(error: Exception) -> str:
+    connection = connections["default"]
+    database = connection.settings_dict
+    reason = " ".join(str(error).split())
+    if isinstance(connection, EmbeddedDatabase):
+        return reason
+    if password := database["PASSWORD"]:
+        reason = reason.replace(password, "***")
+    where = f"{database['HOST'] or 'this machine'}:{database['PORT'] or 5432}"
+    return f"The database {database['NAME']} at {where} (DATABASE_URL) cannot be used: {reason}"
+
+
+def _programs(*, port: int) -> list[Program]:
+    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    gunicorn = [
+        *(sys.executable, "-m", "gunicorn", "config.wsgi:application"),
+        *("--chdir", str(settings.BASE_DIR), "--bind", f"{HOST}:{port}"),
+        *("--workers", "2", "--threads", "4", "--worker-class", "gthread"),
+        *("--timeout", "60", "--graceful-timeout", "5", "--log-level", "warning"),
+        # Else it leaves a socket in the home folder.
+        "--no-control-socket",
+    ]
+    return [
+        Program(name="web", argv=gunicorn),
+        Program(name="worker", argv=[*manage, "worker"]),
+        Program(name="ticker", argv=[*manage, "ticker"]),
+    ]
+
+
+def _readiness(address: str) -> str | None:
+    """Return None if the shop is ready, else what it said."""
+    # Past a proxy in the environment, which would look for 127.0.0.1 on its own machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{address}/readyz", timeout=5):
+            return None
+    except urllib.error.HTTPError as error:
+        return f"answered {error.code}: {error.read(500).decode(errors='replace').strip()}"
+    except OSError as error:
+        return f"does not answer ({error})"
+
+
+def _banner(address: str) -> str:
+    width = max(len(account.username) for account in DEMO_ACCOUNTS)
+    accounts = [
+        f"    {account.username:<{width}}  {account.password}  ({account.description})"
+        for account in DEMO_ACCOUNTS
+    ]
+    return "\n".join(
+        [
+            "",
+            f"  Duka is open at {address}/",
+            "",
+            f"    API, to read and try   {address}/api/docs/",
+            f"    Shopkeeper's pages     {address}/admin/",
+            f"    Health                 {address}/readyz",
+            "",
+            "  Demo accounts:",
+            *accounts,
+            "",
+            "  Ctrl-C stops it.",
+            "",
+        ]
+    )
+
+
+def _end_database() -> None:
+    connections.close_all()
+    connection = connections["default"]
+    if isinstance(connection, EmbeddedDatabase):
+        connection.cluster.stop_when_unused()

@@ -1,0 +1,24 @@
+"""Filters of the message list."""
+
+import django_filters
+from django.db.models import QuerySet
+
+from notifications.models import Message
+from notifications.states import MessageStatus
+
+
+class MessageFilter(django_filters.FilterSet):
+    order = django_filters.CharFilter(method="about_order", help_text="Number of the order.")
+    subject = django_filters.CharFilter(help_text="Kind of thing it is about, e.g. `order`.")
+    reference = django_filters.CharFilter(help_text="Which one, e.g. the order's number.")
+    status = django_filters.ChoiceFilter(choices=MessageStatus.choices, help_text="Its status.")
+    event = django_filters.CharFilter(help_text="What happened, e.g. `order.placed`.")
+    recipient = django_filters.CharFilter(help_text="Code of the customer.")
+    to = django_filters.CharFilter(help_text="Phone number, E.164.")
+
+    class Meta:
+        model = Message
+        fields = ()
+
+    def about_order(self, queryset: QuerySet[Message], name: str, value: str) -> QuerySet[Message]:
+        return queryset.filter(subject="order", reference=value)

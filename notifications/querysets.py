@@ -1,0 +1,21 @@
+"""Named reads of messages."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from .states import MessageStatus
+
+if TYPE_CHECKING:
+    from .models import Message
+
+
+class MessageQuerySet(QuerySet["Message"]):
+    def due(self) -> Self:
+        """Queued, and either never claimed or claimed by a worker whose lease has passed."""
+        return self.filter(status=MessageStatus.QUEUED, due_at__lte=Now())
+
+    def lost(self) -> Self:
+        """Handed to a gateway by a worker whose lease has passed without an answer."""
+        return self.filter(status=MessageStatus.SENDING, due_at__lte=Now())

@@ -1,0 +1,16 @@
+"""Background work of the outbox."""
+
+from datetime import timedelta
+
+from django_tasks import task
+
+from core import jobs
+
+from . import services
+
+
+@jobs.periodic(every=timedelta(seconds=2))
+@task()
+def deliver_messages() -> int:
+    """Also periodic: it finds what waits for another try, and what a crash left behind."""
+    return services.deliver_due_messages()

@@ -1,0 +1,77 @@
+"""REST of orders."""
+
+from collections.abc import Callable
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core.api.views import ResourceViewSet
+from orders import services
+from orders.models import Order
+from orders.permissions import can_handle_orders, can_see_orders
+
+from .filters import OrderFilter
+from .serializers import (
+    NewOrderInput,
+    NothingInput,
+    OptionalReasonInput,
+    OrderSerializer,
+    ReasonInput,
+)
+
+
+class OrderViewSet(ResourceViewSet):
+    queryset = Order.objects.for_display()
+    serializer_class = OrderSerializer
+    lookup_field = "number"
+    inputs = {
+        "create": NewOrderInput,
+        "accept": NothingInput,
+        "reject": ReasonInput,
+        "fulfil": NothingInput,
+        "cancel": OptionalReasonInput,
+    }
+    permitted = {"list": can_see_orders, "retrieve": can_see_orders, "*": can_handle_orders}
+    filterset_class = OrderFilter
+    search_fields = ("number", "customer__name", "customer__code", "customer__phone")
+    ordering = "-placed_at"
+    ordering_fields = ("placed_at", "total")
+
+    def create(self, request: Request) -> Response:
+        """Place an order.
+
+        Its goods are taken from stock and the customer is told. Where there is
+        too little of something, nothing is taken and the answer is a 409 that
+        names each such line.
+        """
+        return self.created(services.place_order(by=request.user, **self.input()).pk)
+
+    @extend_schema(responses=OrderSerializer)
+    @action(detail=True, methods=["post"])
+    def accept(self, request: Request, number: str) -> Response:
+        """Accept a pending order."""
+        return self._move(services.accept_order)
+
+    @extend_schema(responses=OrderSerializer)
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, number: str) -> Response:
+        """Reject a pending order; the customer is told the reason."""
+        return self._move(services.reject_order)
+
+    @extend_schema(responses=OrderSerializer)
+    @action(detail=True, methods=["post"])
+    def fulfil(self, request: Request, number: str) -> Response:
+        """Say that the customer has an accepted order."""
+        return self._move(services.fulfil_order)
+
+    @extend_schema(responses=OrderSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, number: str) -> Response:
+        """Call off a pending or accepted order."""
+        return self._move(services.cancel_order)
+
+    def _move(self, verb: Callable[..., Order]) -> Response:
+        order = verb(order_id=self.get_object().pk, by=self.request.user, **self.input())
+        return self.answer(order.pk)
