@@ -103,7 +103,7 @@ class Variant(models.Model):
     @property
     def display_name(self) -> str:
         """What a customer reads; needs `product` where the variant has no name of its own."""
-        return self.name or self.product.name
+        return self.name or str(self.product)
 
 
 class ProductImage(models.Model):
@@ -118,4 +118,4 @@ class ProductImage(models.Model):
         ordering = ["position", "pk"]
 
     def __str__(self) -> str:
-        return self.alt or self.image.name
+        return self.alt or str(self.image)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from django.apps import AppConfig
-from django.core.checks import Error, register
+from django.core.checks import Error
 from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
 
-@register()
 def runs_on_psycopg2(app_configs: Sequence[AppConfig] | None, **kwargs: object) -> list[Error]:
     # Django silently prefers psycopg 3 as soon as any package brings it along.
     if is_psycopg3:

@@ -45,7 +45,7 @@ def _database() -> str:
 
 
 def _migrations() -> str:
-    global _seen_applied
+    global _seen_applied  # noqa: PLW0603  a fact of this process
     # Reading the whole migration graph is slow, and what is applied stays so.
     if not _seen_applied:
         executor = MigrationExecutor(connection)

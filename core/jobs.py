@@ -56,7 +56,7 @@ def periodic(*, every: timedelta) -> Callable[[AnyTask], AnyTask]:
 
 
 def stopping() -> bool:
-    """Tell a long task that its worker has been asked to stop: finish the present item and return."""
+    """Tell a long task whether to finish the item in hand and return: its worker is to stop."""
     return _stopping.is_set()
 
 

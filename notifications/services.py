@@ -28,6 +28,7 @@ from core import jobs
 from core.events import Event, Notice
 
 from .models import Message
+from .querysets import MessageQuerySet
 from .states import MessageStatus
 from .transports import Accepted, Outcome, Refused, Unknown, transport
 
@@ -94,18 +95,15 @@ def claim_messages(*, limit: int) -> list[Message]:
 
 def begin_sending(*, message: Message) -> bool:
     """Note that the message is about to go out; False where this claim is no longer ours."""
-    return (
-        _ours(message, MessageStatus.QUEUED)
-        .filter(due_at__gt=Now())
-        .update(
-            status=MessageStatus.SENDING,
-            attempts=F("attempts") + 1,
-            transport=transport().name,
-            # A lease anew: the wait for the messages before it in the batch does not count.
-            due_at=Now() + _lease(),
-        )
-        == 1
+    still_ours = _ours(message, MessageStatus.QUEUED).filter(due_at__gt=Now())
+    begun = still_ours.update(
+        status=MessageStatus.SENDING,
+        attempts=F("attempts") + 1,
+        transport=transport().name,
+        # A lease anew: the wait for the messages before it in the batch does not count.
+        due_at=Now() + _lease(),
     )
+    return begun == 1
 
 
 def settle(*, message: Message, outcome: Outcome) -> None:
@@ -166,7 +164,7 @@ def _release(message: Message) -> None:
     _ours(message, MessageStatus.QUEUED).update(due_at=Now(), fence=None)
 
 
-def _ours(message: Message, *statuses: MessageStatus) -> Any:
+def _ours(message: Message, *statuses: MessageStatus) -> MessageQuerySet:
     return Message.objects.filter(pk=message.pk, fence=message.fence, status__in=statuses)
 
 

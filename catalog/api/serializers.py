@@ -1,6 +1,6 @@
 """Shapes of the catalogue in and out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
@@ -26,7 +26,7 @@ class CurrencyField(serializers.ReadOnlyField):
     """The shop's currency, ISO 4217."""
 
     def get_attribute(self, instance: Any) -> str:
-        return settings.SHOP_CURRENCY
+        return str(settings.SHOP_CURRENCY)
 
 
 _currency = extend_schema_field({"type": "string", "minLength": 3, "maxLength": 3})(CurrencyField)
@@ -34,7 +34,7 @@ _currency = extend_schema_field({"type": "string", "minLength": 3, "maxLength": 
 
 @extend_schema_serializer(examples=[OpenApiExample("A category", _CATEGORY)])
 class CategorySerializer(serializers.ModelSerializer[Category]):
-    parent = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
+    parent: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
 
     class Meta:
         model = Category
@@ -48,7 +48,7 @@ class VariantSerializer(serializers.ModelSerializer[Variant]):
 
     class Meta:
         model = Variant
-        fields = ("id", "sku", "name", "price", "currency", "stock", "weight")
+        fields: tuple[str, ...] = ("id", "sku", "name", "price", "currency", "stock", "weight")
 
 
 @extend_schema_serializer(examples=[OpenApiExample("A variant", {**_VARIANT, "product": 1})])
@@ -86,7 +86,7 @@ class ImageSerializer(serializers.ModelSerializer[ProductImage]):
     ]
 )
 class ProductSerializer(serializers.ModelSerializer[Product]):
-    category = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
+    category: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
     variants = VariantSerializer(many=True)
     images = ImageSerializer(many=True)
 
@@ -109,7 +109,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
 class CategoryInput(InputSerializer):
     name = serializers.CharField(max_length=120)
     slug = serializers.SlugField(max_length=140, required=False)
-    parent = serializers.SlugRelatedField(
+    parent: Any = serializers.SlugRelatedField(
         slug_field="slug",
         queryset=Category.objects.all(),
         required=False,
@@ -117,8 +117,7 @@ class CategoryInput(InputSerializer):
         help_text="Slug of the category above.",
     )
 
-    class Meta(InputSerializer.Meta):
-        ignored = ("id",)
+    ignored: ClassVar[tuple[str, ...]] = ("id",)
 
 
 class VariantInput(InputSerializer):
@@ -134,8 +133,7 @@ class VariantInput(InputSerializer):
         min_value=0, max_value=MAX_STOCK, required=False, help_text="Grams."
     )
 
-    class Meta(InputSerializer.Meta):
-        ignored = ("id", "currency")
+    ignored: ClassVar[tuple[str, ...]] = ("id", "currency")
 
 
 class NewVariantInput(VariantInput):
@@ -143,8 +141,7 @@ class NewVariantInput(VariantInput):
 
 
 class VariantChangeInput(VariantInput):
-    class Meta(VariantInput.Meta):
-        ignored = (*VariantInput.Meta.ignored, "product")
+    ignored: ClassVar[tuple[str, ...]] = (*VariantInput.ignored, "product")
 
 
 class StockAdjustmentInput(InputSerializer):
@@ -166,8 +163,7 @@ class ProductChangeInput(InputSerializer):
     )
     is_published = serializers.BooleanField(required=False)
 
-    class Meta(InputSerializer.Meta):
-        ignored = ("id", "images", "variants", "created_at", "updated_at")
+    ignored: ClassVar[tuple[str, ...]] = ("id", "images", "variants", "created_at", "updated_at")
 
 
 @extend_schema_serializer(
@@ -198,10 +194,11 @@ class NewProductInput(ProductChangeInput):
     price = MoneyField(required=False)
     stock = serializers.IntegerField(min_value=0, max_value=MAX_STOCK, required=False)
     weight = serializers.IntegerField(min_value=0, max_value=MAX_STOCK, required=False)
-    variants = VariantInput(many=True, required=False, allow_empty=False, max_length=100)
+    variants: Any = serializers.ListSerializer(
+        child=VariantInput(), required=False, allow_empty=False, max_length=100
+    )
 
-    class Meta(ProductChangeInput.Meta):
-        ignored = ("id", "images", "created_at", "updated_at")
+    ignored: ClassVar[tuple[str, ...]] = ("id", "images", "created_at", "updated_at")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of `create_product`."""

@@ -1,13 +1,14 @@
 """What every environment shares; each import below is one concern."""
 
-from .admin import *  # noqa: F403
-from .apps import *  # noqa: F403
-from .database import *  # noqa: F403
-from .files import *  # noqa: F403
-from .i18n import *  # noqa: F403
-from .logging import *  # noqa: F403
-from .notifications import *  # noqa: F403
-from .rest import *  # noqa: F403
-from .security import *  # noqa: F403
-from .shop import *  # noqa: F403
-from .tasks import *  # noqa: F403
+from .admin import *
+from .apps import *
+from .database import *
+from .env import BASE_DIR as BASE_DIR
+from .files import *
+from .i18n import *
+from .logging import *
+from .notifications import *
+from .rest import *
+from .security import *
+from .shop import *
+from .tasks import *

@@ -1,8 +1,10 @@
 """`make run`: everything on this machine, a demo shop, no configuration needed."""
 
+from contextlib import suppress
+
 from django.core.management.utils import get_random_secret_key
 
-from .base import *  # noqa: F403
+from .base import *
 from .base import INSTALLED_APPS
 from .env import VAR_DIR, env
 
@@ -16,10 +18,8 @@ def _secret_key() -> str:
         mine = path.with_name(f"secret_key.{get_random_secret_key()[:8].encode().hex()}")
         mine.touch(mode=0o600)
         mine.write_text(get_random_secret_key())
-        try:
+        with suppress(FileExistsError):
             path.hardlink_to(mine)
-        except FileExistsError:
-            pass
         mine.unlink()
     return path.read_text()
 

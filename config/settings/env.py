@@ -8,5 +8,4 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 env = environ.Env()
 
 # Everything that Duka writes in development: database, uploads, logs.
-VAR_DIR = env.path("DUKA_VAR", default=str(BASE_DIR / "var"))
-VAR_DIR = Path(str(VAR_DIR))
+VAR_DIR = Path(env.str("DUKA_VAR", default=str(BASE_DIR / "var")))

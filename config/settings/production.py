@@ -17,7 +17,7 @@ if _missing:
         + "."
     )
 
-from .base import *  # noqa: E402, F403  the sentence above comes before any other failure
+from .base import *  # noqa: E402  the sentence above comes before any other failure
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.embedded_postgres import embedded_database
 
-from .base import *  # noqa: F403
+from .base import *
 from .base import DATABASES, INSTALLED_APPS, REST_FRAMEWORK
 from .env import VAR_DIR, env
 

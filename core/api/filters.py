@@ -71,7 +71,7 @@ class OrderingFilter(BaseFilterBackend):
                 "name": "ordering",
                 "in": "query",
                 "required": False,
-                "description": f"Order of the list; a minus reverses it. Default: `{view.ordering}`.",
+                "description": "Order of the list; a minus reverses it.",
                 "schema": {"type": "string", "enum": choices, "default": view.ordering},
             }
         ]

@@ -1,12 +1,11 @@
 """Keyset pagination: a page costs the same at any depth, and none is skipped or shown twice."""
 
 import base64
-import binascii
 import json
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +15,9 @@ from .problems import UnknownParameter
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
+_NOT_A_CURSOR = UnknownParameter(
+    {"cursor": ["Not a cursor of this list in this ordering; start at the first page."]}
+)
 
 
 class KeysetPagination(BasePagination):
@@ -27,9 +29,7 @@ class KeysetPagination(BasePagination):
     where many rows share a value.
     """
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.url = request.build_absolute_uri()
         size = self._page_size(request)
         self.count = queryset.count() if self._wants_count(request) else None
@@ -83,33 +83,29 @@ class KeysetPagination(BasePagination):
         return queryset.reverse() if backwards else queryset
 
     def _link(self, row: Model, direction: str) -> str:
-        field = row._meta.pk if self.column == "pk" else row._meta.get_field(self.column)
+        field = _column_of(type(row), self.column)
         parts = [
             self.ordering,
             direction,
-            field.value_to_string(row),  # type: ignore[union-attr]  a column, never a relation
+            field.value_to_string(row),
             row._meta.pk.value_to_string(row),
         ]
         cursor = base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
         return replace_query_param(remove_query_param(self.url, "cursor"), "cursor", cursor)
 
     def _decode(self, model: type[Model], cursor: str) -> tuple[bool, Any, Any]:
+        """Return direction, column and key of a cursor; a caller may have made it up."""
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
-            ordering, direction, value, key = json.loads(
-                base64.b64decode(padded, altchars=b"-_", validate=True)
-            )
-            if ordering != self.ordering or direction not in {"n", "p"}:
-                raise ValueError
-            field = model._meta.pk if self.column == "pk" else model._meta.get_field(self.column)
-            value = field.to_python(value)  # type: ignore[union-attr]
+            parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+            ordering, direction, value, key = parts
+            value = _column_of(model, self.column).to_python(value)
             key = model._meta.pk.to_python(key)
-            if value is None or key is None or "\x00" in f"{value}{key}":
-                raise ValueError
-        except (ValueError, TypeError, RecursionError, binascii.Error, ValidationError):
-            raise UnknownParameter(
-                {"cursor": ["Not a cursor of this list in this ordering; start at the first page."]}
-            ) from None
+        except (ValueError, TypeError, RecursionError, ValidationError):
+            raise _NOT_A_CURSOR from None
+        fits = ordering == self.ordering and direction in {"n", "p"}
+        if not fits or value is None or key is None or "\x00" in f"{value}{key}":
+            raise _NOT_A_CURSOR
         return direction == "p", value, key
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -138,14 +134,26 @@ class KeysetPagination(BasePagination):
         ]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": ["string", "null"], "format": "uri"}
+        link = {
+            "type": ["string", "null"],
+            "format": "uri",
+            "example": "https://shop.example/api/v1/…/?cursor=WyJuYW1lIiwibiIsIkMiLCIzIl0",
+        }
         return {
             "type": "object",
             "required": ["next", "previous", "results"],
             "properties": {
                 "next": link,
                 "previous": link,
-                "count": {"type": "integer", "description": "Only with `count=true`."},
+                "count": {
+                    "type": "integer",
+                    "description": "Only with `count=true`.",
+                    "example": 1,
+                },
                 "results": schema,
             },
         }
+
+
+def _column_of(model: type[Model], name: str) -> "Field[Any, Any]":
+    return model._meta.pk if name == "pk" else cast("Field[Any, Any]", model._meta.get_field(name))

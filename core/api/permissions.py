@@ -1,6 +1,6 @@
 """Who may call the API at all, and how an app's predicates are asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -25,7 +25,7 @@ class IsStaff(BasePermission):
     def has_permission(self, request: "Request", view: "APIView") -> bool:
         if not (request.user.is_authenticated and request.user.is_staff):
             return False
-        permitted: dict[str, Predicate] = getattr(view, "permitted", {})
+        permitted: Mapping[str, Predicate] = getattr(view, "permitted", {})
         action: Any = getattr(view, "action", None)
         predicate = permitted.get(action) or permitted.get("*")
         # A wrong method has no action: let it reach its 405.

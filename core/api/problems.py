@@ -88,20 +88,22 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 
 def _mapped(error: Exception) -> tuple[Problem | None, dict[str, str]]:
+    body: Problem | None = None
+    headers: dict[str, str] = {}
     match error:
         case DomainError():
-            return _of_domain_error(error), {}
+            body = _of_domain_error(error)
         case RequestDataTooBig():
-            return problem(413, detail="The body is larger than this shop accepts."), {}
+            body = problem(413, detail="The body is larger than this shop accepts.")
         case Http404():
-            return problem(404), {}
+            body = problem(404)
         case PermissionDenied():
-            return problem(403, detail=str(error) or None), {}
+            body = problem(403, detail=str(error) or None)
         case exceptions.ValidationError():
-            return _of_validation_error(error), {}
+            body = _of_validation_error(error)
         case exceptions.APIException():
-            return _of_api_exception(error)
-    return None, {}
+            body, headers = _of_api_exception(error)
+    return body, headers
 
 
 def _of_domain_error(error: DomainError) -> Problem:

@@ -1,7 +1,7 @@
 """Serializer bases and fields that every app uses."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -19,15 +19,14 @@ class InputSerializer(serializers.Serializer[Any]):
     """What a caller may send. A field that nobody knows is an error: it is a typing error.
 
     Fields of the answer that can't be set (`id`, `status`, …) are let pass, so
-    that what was read can be sent back: name them in `Meta.ignored`.
+    that what was read can be sent back: name them in `ignored`.
     """
 
-    class Meta:
-        ignored: tuple[str, ...] = ()
+    ignored: ClassVar[tuple[str, ...]] = ()
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
-            known = set(self.fields) | set(self.Meta.ignored)
+            known = set(self.fields) | set(self.ignored)
             unknown = {
                 name: [serializers.ErrorDetail("There is no such field.", code="unknown_field")]
                 for name in data
@@ -60,7 +59,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     detail = serializers.CharField()
     code = serializers.CharField(help_text="Stable code, for programs.")
-    errors = ProblemErrorSerializer(many=True, help_text="All failures of the input at once.")
+    errors = ProblemErrorSerializer(  # type: ignore[assignment]  # a field, not the property
+        many=True, help_text="All failures of the input at once."
+    )
     request_id = serializers.CharField(
         allow_null=True, help_text="Tell us this when you ask for help."
     )

@@ -1,8 +1,8 @@
 """The base of every REST view: four things only, authorize, parse, call one service, render."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.db import models, transaction
 from django.http.response import HttpResponseBase
@@ -20,6 +20,9 @@ from core.etags import check_if_match, etag_of, matches_if_none_match
 from .permissions import Predicate
 from .serializers import InputSerializer
 
+if TYPE_CHECKING:
+    from accounts.models import User
+
 
 class ResourceViewSet(GenericViewSet[Any]):
     """Lists, single resources and verbs over one model, by `design/api.md`'s conventions.
@@ -29,8 +32,8 @@ class ResourceViewSet(GenericViewSet[Any]):
     and calls services in `create`, `change` and its verbs.
     """
 
-    inputs: ClassVar[dict[str, type[InputSerializer]]] = {}
-    permitted: ClassVar[dict[str, Predicate]] = {}
+    inputs: ClassVar[Mapping[str, type[InputSerializer]]] = {}
+    permitted: ClassVar[Mapping[str, Predicate]] = {}
     ordering: ClassVar[str] = "-pk"
     ordering_fields: ClassVar[tuple[str, ...]] = ()
     # Keeps NUL and other oddities of a path away from the database.
@@ -40,10 +43,10 @@ class ResourceViewSet(GenericViewSet[Any]):
         super().initial(request, *args, **kwargs)
         # Read whole and now: over the limit it is a 413, and the parser gets a copy.
         request.body  # noqa: B018
-        if request.method == "POST" and idempotency.HEADER in request.headers:
+        handler = getattr(self, "post", None)
+        if request.method == "POST" and handler and idempotency.HEADER in request.headers:
             # DRF looks the handler up after this, so the wrapped one is what it finds.
-            if handler := getattr(self, "post", None):
-                self.post = partial(self._run_once, handler)
+            self.post = partial(self._run_once, handler)
 
     def _run_once(
         self, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any
@@ -53,6 +56,11 @@ class ResourceViewSet(GenericViewSet[Any]):
             handle=partial(handler, request, *args, **kwargs),
             on_error=self.handle_exception,
         )
+
+    @property
+    def caller(self) -> "User":
+        """Who asks; the permissions let nobody through who has not signed in."""
+        return cast("User", self.request.user)
 
     def input(self) -> dict[str, Any]:
         """Return the valid input of this action, or raise with all its failures."""
@@ -109,10 +117,10 @@ class ResourceViewSet(GenericViewSet[Any]):
             check_if_match(self.request, etag_of(self._represent(instance)))
         return instance
 
-    def get_object(self) -> models.Model:
+    def get_object(self) -> Any:
         return self._object_from(self.get_queryset())
 
-    def _object_from(self, queryset: models.QuerySet[Any]) -> models.Model:
+    def _object_from(self, queryset: models.QuerySet[Any]) -> Any:
         lookup = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
         return get_object_or_404(queryset, **{self.lookup_field: lookup})
 

@@ -5,8 +5,7 @@ Files in a cluster's folder:
     data-18/        the data; the number is PostgreSQL's major version
     socket/         the Unix socket (in /tmp when the path would be too long for one)
     users.lock      held shared by every process that uses the server
-    start.lock      held by who looks whether there is a server, and starts it
-    keeper.lock     held by the keeper, the server's parent (see keeper.py)
+    keeper.lock     held by who starts the server, then by its parent, the keeper (keeper.py)
     server.lock     held by all of the server's own processes
     postgres.log    what the server says
     keeper.log      why it was started again, or could not be
@@ -120,14 +119,7 @@ class Cluster:
             with contextlib.suppress(FileExistsError):
                 self.root.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
             self._become_user(deadline)
-            start_lock = lock_until(self.root / "start.lock", fcntl.LOCK_EX, deadline)
-            if start_lock is None:
-                raise EmbeddedPostgresError(
-                    f"Another process has been starting PostgreSQL in {self.root} for "
-                    f"{timeout:.0f} seconds."
-                )
-            with closing(start_lock):
-                self._start_and_wait(deadline)
+            self._start_and_wait(deadline)
         except OSError as error:
             raise EmbeddedPostgresError(
                 f"PostgreSQL cannot be started in {self.root}: {error}."
@@ -152,7 +144,7 @@ class Cluster:
             return True
         deadline = time.monotonic() + timeout
         users = self.root / "users.lock"
-        while is_locked(self.root / "keeper.lock"):
+        while is_locked(self.root / "keeper.lock") or is_locked(self.root / "server.lock"):
             alone = try_lock(users, fcntl.LOCK_EX)
             if alone is not None:
                 os.close(alone)  # Nobody uses it; the keeper is about to notice.

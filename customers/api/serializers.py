@@ -53,5 +53,4 @@ class CustomerInput(InputSerializer):
     )
     language = serializers.ChoiceField(choices=settings.LANGUAGES, required=False)
 
-    class Meta(InputSerializer.Meta):
-        ignored = ("created_at", "updated_at")
+    ignored = ("created_at", "updated_at")

@@ -20,7 +20,7 @@ class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
 
 
 class OrderStatusChangeSerializer(serializers.ModelSerializer[OrderStatusChange]):
-    by = serializers.SlugRelatedField(
+    by: Any = serializers.SlugRelatedField(
         slug_field="username", read_only=True, allow_null=True, help_text="User name, or null."
     )
 
@@ -67,7 +67,7 @@ class OrderStatusChangeSerializer(serializers.ModelSerializer[OrderStatusChange]
     ]
 )
 class OrderSerializer(serializers.ModelSerializer[Order]):
-    customer = serializers.SlugRelatedField(
+    customer: Any = serializers.SlugRelatedField(
         slug_field="code", read_only=True, help_text="Code of the customer."
     )
     customer_name = serializers.CharField(source="customer.name", read_only=True)
@@ -95,8 +95,7 @@ class LineInput(InputSerializer):
     sku = serializers.CharField(max_length=64)
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY)
 
-    class Meta(InputSerializer.Meta):
-        ignored = ("name", "unit_price", "total")
+    ignored = ("name", "unit_price", "total")
 
 
 @extend_schema_serializer(
@@ -112,7 +111,9 @@ class NewOrderInput(InputSerializer):
     customer = serializers.SlugRelatedField(
         slug_field="code", queryset=Customer.objects.all(), help_text="Code of the customer."
     )
-    lines = LineInput(many=True, allow_empty=False, max_length=MAX_LINES)
+    lines: Any = serializers.ListSerializer(
+        child=LineInput(), allow_empty=False, max_length=MAX_LINES
+    )
     note = serializers.CharField(max_length=2000, required=False, allow_blank=True)
 
     def validate_lines(self, lines: list[dict[str, Any]]) -> list[Wanted]:

@@ -46,7 +46,7 @@ class OrderViewSet(ResourceViewSet):
         too little of something, nothing is taken and the answer is a 409 that
         names each such line.
         """
-        return self.created(services.place_order(by=request.user, **self.input()).pk)
+        return self.created(services.place_order(by=self.caller, **self.input()).pk)
 
     @extend_schema(responses=OrderSerializer)
     @action(detail=True, methods=["post"])
@@ -73,5 +73,5 @@ class OrderViewSet(ResourceViewSet):
         return self._move(services.cancel_order)
 
     def _move(self, verb: Callable[..., Order]) -> Response:
-        order = verb(order_id=self.get_object().pk, by=self.request.user, **self.input())
+        order = verb(order_id=self.get_object().pk, by=self.caller, **self.input())
         return self.answer(order.pk)

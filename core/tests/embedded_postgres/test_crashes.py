@@ -61,28 +61,36 @@ def test_a_killed_keeper_takes_its_server_along_and_the_next_start_works(filled)
 
 def test_a_start_right_after_the_keeper_was_killed_meets_the_new_server(filled):
     server = postmaster(filled)
-
-    kill(keeper_of(server))
-    filled.ensure_running()
-
-    assert query(filled, "SELECT n FROM kept") == 42
-    assert postmaster(filled) != server
-    assert not is_alive(server)
-
-
-def test_an_orphan_that_was_not_told_is_ended_by_the_next_start(filled):
-    server = postmaster(filled)
     keeper = keeper_of(server)
     os.kill(server, signal.SIGSTOP)  # It cannot act on the kernel's notice ...
+
     kill(keeper)
     wait_until(lambda: not is_alive(keeper))
-
-    waiting = subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {server}"])
-    filled.ensure_running()  # ... so this waits for it.
+    waiting = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {server}"])
+    filled.ensure_running()  # ... so this has to wait.
 
     assert waiting.wait() == 0
     assert not is_alive(server)
     assert query(filled, "SELECT n FROM kept") == 42
+
+
+def test_where_nothing_tells_an_orphan_the_next_start_does(tmp_path, make_cluster, monkeypatch):
+    def run_as_without_notice(*arguments, **keywords):
+        return [word for word in run_as(*arguments, **keywords) if "pdeathsig" not in word]
+
+    monkeypatch.setattr("core.embedded_postgres.cluster.run_as", run_as_without_notice)
+    cluster = make_cluster(tmp_path / "pg")
+    cluster.ensure_running()
+    server = postmaster(cluster)
+    keeper = keeper_of(server)
+    kill(keeper)
+    wait_until(lambda: not is_alive(keeper))
+    assert is_alive(server)
+
+    cluster.ensure_running()
+
+    assert not is_alive(server)
+    assert is_alive(postmaster(cluster))
 
 
 def test_after_a_power_cut_a_reused_process_number_does_not_stop_the_start(filled, bystander):

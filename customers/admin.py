@@ -1,0 +1,32 @@
+"""Customers in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from core.admin import DukaModelAdmin, become
+
+from . import services
+from .models import Customer
+from .permissions import can_manage_customers, can_see_customers
+
+
+@admin.register(Customer)
+class CustomerAdmin(DukaModelAdmin):
+    can_see = can_see_customers
+    can_manage = can_manage_customers
+    list_display = ("name", "code", "phone", "email", "language")
+    list_filter = ("language", "created_at")
+    search_fields = ("name", "code", "phone", "email")
+    fields = ("name", "phone", "email", "language", "code", "user")
+    raw_id_fields = ("user",)
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        if change:
+            become(obj, services.update_customer(customer_id=obj.pk, **self.changed(form)))
+        else:
+            become(obj, services.create_customer(**form.cleaned_data))
+
+    def delete_model(self, request: HttpRequest, obj: Customer) -> None:
+        services.delete_customer(customer_id=obj.pk)
