@@ -73,7 +73,7 @@ class DukaModelAdmin(ModelAdmin):
         return {name: form.cleaned_data[name] for name in form.changed_data if name in own}
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnly:
     """For rows that only services write: to be seen, never typed in."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -84,6 +84,10 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+    pass
 
 
 def tell(request: HttpRequest, error: DomainError) -> None:

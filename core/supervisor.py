@@ -30,7 +30,8 @@ class Program:
 
 
 def _print_error(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{sentence}\n")
+    sys.stderr.flush()
 
 
 class _Child:
@@ -43,7 +44,7 @@ class _Child:
 
     def start(self) -> None:
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603
             [*_dies_with_parent(), *self.program.argv],
             env={**os.environ, **self.program.env},
             stdin=subprocess.DEVNULL,
@@ -186,5 +187,5 @@ def _dies_with_parent() -> list[str]:
     if found is None:
         return []
     # BusyBox has a setpriv that knows less.
-    options = subprocess.run([found, "--help"], capture_output=True, text=True).stdout
-    return [found, "--pdeathsig=TERM", "--"] if "--pdeathsig" in options else []
+    answer = subprocess.run([found, "--help"], capture_output=True, text=True, check=False)  # noqa: S603
+    return [found, "--pdeathsig=TERM", "--"] if "--pdeathsig" in answer.stdout else []

@@ -7,18 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from core.errors import InvalidInput
-from core.phones import parse_phone
+from core.phones import ImpossiblePhone, parse_phone
 
 CODE_PATTERN = r"[A-Za-z0-9_.-]{1,32}"
-
-
-def validate_phone(text: str) -> None:
-    """Django validator over `core.phones.parse_phone`."""
-    try:
-        parse_phone(text)
-    except InvalidInput as error:
-        raise ValidationError(error.detail, code=error.code) from None
 
 
 class Customer(models.Model):
@@ -36,7 +27,7 @@ class Customer(models.Model):
         help_text="Left empty, one is made.",
     )
     name = models.CharField(max_length=200)
-    phone = models.CharField(max_length=32, blank=True, db_index=True, validators=[validate_phone])
+    phone = models.CharField(max_length=32, blank=True, db_index=True)
     email = models.EmailField("e-mail", blank=True, db_index=True)
     language = models.CharField(max_length=8, choices=settings.LANGUAGES, default="en")
     user = models.OneToOneField(
@@ -71,5 +62,7 @@ class Customer(models.Model):
 
     def clean(self) -> None:
         # Before the constraints, which know E.164 only.
-        if self.phone:
-            self.phone = parse_phone(self.phone)
+        try:
+            self.phone = parse_phone(self.phone) if self.phone else ""
+        except ImpossiblePhone as error:
+            raise ValidationError({"phone": error.detail}) from None

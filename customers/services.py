@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 
 from core.constraints import constraints_as
@@ -26,9 +26,16 @@ def create_customer(*, name: str, code: str = "", **fields: Any) -> Customer:
         InvalidInput: neither phone nor e-mail, or an impossible phone number.
         CodeTaken: another customer has the code.
     """
-    customer = Customer(name=name, code=code or _free_code(), **fields)
-    _save(customer)
-    return customer
+    while True:
+        customer = Customer(name=name, code=code or _free_code(), **fields)
+        try:
+            _save(customer)
+        except CodeTaken:
+            # A made code may have been given by hand since it was found free: make the next.
+            if code:
+                raise
+        else:
+            return customer
 
 
 @transaction.atomic
@@ -46,11 +53,27 @@ def update_customer(*, customer_id: int, **changes: Any) -> Customer:
     return customer
 
 
+def hold_customer(*, customer_id: int) -> Customer:
+    """Return a customer as they are now, not to be deleted before this transaction ends.
+
+    Raises:
+        Customer.DoesNotExist: they are deleted already.
+    """
+    # Locked as a foreign key locks, so that their orders do not wait for one another.
+    statement = "SELECT * FROM customers_customer WHERE id = %s FOR KEY SHARE"
+    for customer in Customer.objects.raw(statement, [customer_id]):
+        return customer
+    raise Customer.DoesNotExist
+
+
 def delete_customer(*, customer_id: int) -> None:
     """Raises `HasOrders` where they have ordered: the books need to know to whom."""
     try:
-        Customer.objects.filter(pk=customer_id).delete()
-    except ProtectedError:
+        with transaction.atomic():
+            Customer.objects.filter(pk=customer_id).delete()
+            # Foreign keys are held at the commit, but an order that came in is to be told here.
+            connection.check_constraints()
+    except (ProtectedError, IntegrityError):
         raise HasOrders("They have orders, so they cannot be deleted.") from None
 
 
@@ -58,8 +81,7 @@ def _save(customer: Customer) -> None:
     try:
         customer.phone = parse_phone(customer.phone) if customer.phone else ""
     except ImpossiblePhone as error:
-        errors = [FieldError(path=("phone",), code=error.code, detail=error.detail)]
-        raise ImpossiblePhone(error.detail, errors=errors) from None
+        raise _impossible_phone(error.detail) from None
     customer.email = customer.email.strip().lower()
     if not customer.phone and not customer.email:
         detail = "Give a phone number or an e-mail address."
@@ -73,8 +95,18 @@ def _save(customer: Customer) -> None:
     taken = CodeTaken(
         _CODE_TAKEN, errors=[FieldError(path=("code",), code="taken", detail=_CODE_TAKEN)]
     )
-    with constraints_as({"customers_customer_code_key": taken}):
+    refused = {
+        "customers_customer_code_key": taken,
+        # A few short service numbers are valid to their network, but no customer's.
+        "customer_phone_is_e164": _impossible_phone("This is not a phone number."),
+    }
+    with constraints_as(refused):
         customer.save()
+
+
+def _impossible_phone(detail: str) -> ImpossiblePhone:
+    error = FieldError(path=("phone",), code=ImpossiblePhone.code, detail=detail)
+    return ImpossiblePhone(detail, errors=[error])
 
 
 def _free_code() -> str:

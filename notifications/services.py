@@ -67,6 +67,8 @@ def _without_phone() -> dict[str, str]:
 def deliver_due_messages() -> int:
     """Send what is due until nothing is, or the worker is asked to stop; return how many."""
     give_up_lost_messages()
+    # One that cannot be made, for lack of a setting, raises before any message is claimed.
+    transport()
     delivered = 0
     while not jobs.stopping() and (claimed := claim_messages(limit=CLAIMED_AT_ONCE)):
         for message in claimed:
@@ -114,8 +116,8 @@ def settle(*, message: Message, outcome: Outcome) -> None:
         case Accepted():
             changes = {
                 "status": MessageStatus.SENT,
-                "transport_id": outcome.id,
-                "cost": outcome.cost,
+                "transport_id": _storable(outcome.id, "transport_id"),
+                "cost": _storable(outcome.cost, "cost"),
                 "error_code": "",
                 "error": "",
                 "sent_at": Now(),
@@ -131,7 +133,7 @@ def settle(*, message: Message, outcome: Outcome) -> None:
             changes = {
                 "status": MessageStatus.UNKNOWN,
                 "error_code": "unknown",
-                "error": outcome.reason,
+                "error": _storable(outcome.reason, "error"),
             }
     updated = _ours(message, MessageStatus.SENDING, MessageStatus.UNKNOWN).update(**changes)
     logger.info(
@@ -169,7 +171,17 @@ def _ours(message: Message, *statuses: MessageStatus) -> MessageQuerySet:
 
 
 def _refusal(status: MessageStatus, outcome: Refused) -> dict[str, Any]:
-    return {"status": status, "error_code": outcome.code, "error": outcome.reason}
+    return {
+        "status": status,
+        "error_code": _storable(outcome.code, "error_code"),
+        "error": _storable(outcome.reason, "error"),
+    }
+
+
+def _storable(text: str, field: str) -> str:
+    """Return a gateway's words as the column can hold them, or the outcome itself would be lost."""
+    limit = Message._meta.get_field(field).max_length
+    return text.replace("\x00", "").encode(errors="replace").decode()[:limit]
 
 
 def _lease() -> timedelta:

@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
-from core.admin import DukaModelAdmin, ReadOnlyAdmin, become, tell
+from core.admin import DukaModelAdmin, ReadOnly, become, tell
 from core.errors import DomainError
 
 from . import services
@@ -54,13 +54,15 @@ class NewLineInline(TabularInline):
     autocomplete_fields = ("variant",)
     extra = 0
     min_num = 1
-    validate_min = True
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, validate_min=True, **kwargs)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return can_handle_orders(request.user)
 
 
-class LineInline(ReadOnlyAdmin, TabularInline):
+class LineInline(ReadOnly, TabularInline):
     model = OrderLine
     fields = ("sku", "name", "unit_price", "quantity", "total")
     readonly_fields = ("total",)
@@ -70,7 +72,7 @@ class LineInline(ReadOnlyAdmin, TabularInline):
         return can_see_orders(request.user)
 
 
-class HistoryInline(ReadOnlyAdmin, TabularInline):
+class HistoryInline(ReadOnly, TabularInline):
     model = OrderStatusChange
     verbose_name_plural = "history"
     fields = ("at", "to_status", "by", "reason")
@@ -220,6 +222,7 @@ class OrderAdmin(DukaModelAdmin):
             "form": form,
             "opts": self.opts,
             "action": request.POST.get("action"),
+            "back": request.path.removesuffix(f"{label.lower()}/"),
         }
         return render(request, "admin/orders/order/ask.html", context)
 

@@ -3,7 +3,7 @@
 from .admin import *
 from .apps import *
 from .database import *
-from .env import BASE_DIR as BASE_DIR
+from .env import *
 from .files import *
 from .i18n import *
 from .logging import *

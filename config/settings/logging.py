@@ -1,9 +1,13 @@
-"""Structured logs: one JSON object a line on standard error, with the request's id."""
+"""Structured logs: one JSON object a line on standard error, with the request's id.
+
+`LOG_FORMAT=plain` is for people: `make run` sets it where it writes to a terminal.
+"""
 
 from typing import Any
 
 from .env import env
 
+_FORMAT = env.str("LOG_FORMAT", default="json")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING: dict[str, Any] = {
     "version": 1,
@@ -15,12 +19,13 @@ LOGGING: dict[str, Any] = {
             "format": "%(levelname)s %(name)s %(message)s %(request_id)s",
             "timestamp": "time",
             "rename_fields": {"levelname": "level", "name": "logger"},
-        }
+        },
+        "plain": {"format": "%(asctime)s %(message)s", "datefmt": "%H:%M:%S"},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "json",
+            "formatter": _FORMAT,
             "filters": ["request_id"],
         }
     },

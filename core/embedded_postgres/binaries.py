@@ -71,12 +71,16 @@ def _inspect(folder: Path) -> Binaries | None:
     if not (folder / "initdb").is_file():
         return None
     try:
-        answer = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, timeout=30
+        answer = subprocess.run(  # noqa: S603
+            [folder / "postgres", "--version"],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None  # Built for another machine, or not a program.
-    # "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)", "... 19beta1"
+    # It says, say, "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)", or 19beta1.
     version = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
     if answer.returncode or version is None:
         return None

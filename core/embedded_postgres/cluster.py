@@ -52,16 +52,13 @@ DEFAULT_OPTIONS = {
 # The descriptors by which this process holds the users' locks, by folder: one for all threads
 # and all Cluster objects. A forked child inherits them and so is a user too, as it should be.
 _uses: dict[Path, int] = {}
-_uses_guard = threading.RLock()
-
-
-def _renew_guard() -> None:
-    global _uses_guard
-    _uses_guard = threading.RLock()
-
-
-# Another thread may hold the guard while this one forks.
-os.register_at_fork(after_in_child=_renew_guard)
+_uses_guard = threading.Lock()
+# Else a child forked while another thread holds the guard would find it held for ever.
+os.register_at_fork(
+    before=_uses_guard.acquire,
+    after_in_parent=_uses_guard.release,
+    after_in_child=_uses_guard.release,
+)
 
 
 class Cluster:
@@ -102,7 +99,8 @@ class Cluster:
             return inside
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         # Not TMPDIR first: processes of one project may differ in it, and have to meet here.
-        temporary = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+        shared = Path("/tmp")  # noqa: S108 - see _make_socket_dir
+        temporary = shared if shared.is_dir() else Path(tempfile.gettempdir())
         return temporary / f"duka-postgres-{server_user(self.root).uid}-{digest}"
 
     def ensure_running(self, *, timeout: float = 60) -> None:
@@ -212,7 +210,7 @@ class Cluster:
             if log.tell() > 1_000_000:
                 log.truncate(0)
             log_start = log.seek(0, os.SEEK_END)
-            subprocess.run(
+            subprocess.run(  # noqa: S603
                 [
                     *(sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py"))),
                     *(str(self.root), str(data), str(self.socket_dir), str(keeper_lock)),
@@ -261,7 +259,7 @@ class Cluster:
         run = run_as(user, needs=[self.root, binaries.folder], end_signal="KILL")
         switch = uid_change(user, run)
         try:
-            made = subprocess.run(
+            made = subprocess.run(  # noqa: S603
                 [*run, *command],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -354,7 +352,7 @@ def _last_line(log: Path, start: int) -> str:
         lines = file.read().decode(errors="replace").strip().splitlines()
     if not lines:
         return "its parent process was killed"
-    # "2026-11-21T08:00:00.000+00:00 PostgreSQL ended with ..."
+    # The time, then the keeper's sentence; unless Python itself failed.
     when, _, sentence = lines[-1].partition(" ")
     return sentence if when[:2] == "20" else lines[-1]
 

@@ -12,7 +12,7 @@ the keeper's lock, "UID:GID" to switch to or "-", and the server's command.
 """
 
 import contextlib
-import datetime
+import datetime as dt
 import fcntl
 import os
 import signal
@@ -89,7 +89,7 @@ class Keeper:
             log_start = log.tell()
             uid, gid = self.user or (None, None)
             # From the main thread: the kernel's "your parent died" means the thread that forked.
-            self.server = subprocess.Popen(
+            self.server = subprocess.Popen(  # noqa: S603
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -187,10 +187,10 @@ def servers_in(data: Path) -> set[int]:
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "comm").read_text().strip() in ("postgres", "postmaster"):
-                # A zombie has no working folder: samefile raises.
-                if (process / "cwd").samefile(data):
-                    found.add(int(process.name))
+            name = (process / "comm").read_text().strip()
+            # A zombie has no working folder: samefile raises.
+            if name in ("postgres", "postmaster") and (process / "cwd").samefile(data):
+                found.add(int(process.name))
         except OSError:
             continue  # It has ended, or is somebody else's.
     return found
@@ -218,8 +218,9 @@ def last_words(log: Path, start: int) -> str:
 
 
 def say(sentence: str) -> None:
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    print(now, sentence, file=sys.stderr, flush=True)
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+    sys.stderr.write(f"{now} {sentence}\n")
+    sys.stderr.flush()
 
 
 def main() -> int:

@@ -119,8 +119,8 @@ def _setpriv() -> str | None:
     if found is None:
         return None
     # BusyBox has a setpriv that knows less.
-    options = subprocess.run([found, "--help"], capture_output=True, text=True).stdout
-    return found if "--pdeathsig" in options and "--ambient-caps" in options else None
+    answer = subprocess.run([found, "--help"], capture_output=True, text=True, check=False)  # noqa: S603
+    return found if {"--pdeathsig", "--ambient-caps"} <= set(answer.stdout.split()) else None
 
 
 def _own_capability() -> str | None:

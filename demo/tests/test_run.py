@@ -40,6 +40,7 @@ def run_to_its_end(var, **changes):
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
 
 

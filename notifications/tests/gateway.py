@@ -24,11 +24,14 @@ last stays; `*` stands for all numbers without one:
     slow:S                   took it, answers after S seconds
     hang                     took it, never answers
     hold                     took it, answers when it is released
-    drop_before              closes the connection before reading the request
     drop_after               took it, closes the connection without an answer
     drop_midway              took it, closes the connection in the midst of its answer
     redirect_N               took it, and points somewhere else with HTTP status N
     body:TEXT, text:TEXT     took it, answers HTTP 200 with TEXT as JSON or as HTML
+    took_500:TEXT            took it, answers HTTP 500 with TEXT
+
+The queue of the number `connection` is asked before a request is read: `drop`
+closes the connection, `serve` goes on.
 """
 
 import argparse
@@ -104,7 +107,11 @@ class Gateway(ThreadingHTTPServer):
     def next_behaviour(self, number: str) -> str:
         with self._lock:
             queue = self._behaviours.get(number) or self._behaviours.get("*") or ["101"]
-            return queue.pop(0) if len(queue) > 1 else queue[0]
+            return _next(queue)
+
+    def drops_connection(self) -> bool:
+        with self._lock:
+            return _next(self._behaviours.get("connection", ["serve"])) == "drop"
 
     def enter(self, entry: dict[str, Any], *, takes: bool) -> dict[str, Any]:
         """Write down a request, and where it takes the message, under which id."""
@@ -121,8 +128,19 @@ class Gateway(ThreadingHTTPServer):
         """Clients that are killed on purpose are no news."""
 
 
+def _next(queue: list[str]) -> str:
+    return queue.pop(0) if len(queue) > 1 else queue[0]
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: Gateway
+
+    def handle(self) -> None:
+        if self.server.drops_connection():
+            self.server.enter({"behaviour": "drop"}, takes=False)
+            self._reset()
+        else:
+            super().handle()
 
     def do_GET(self) -> None:
         # Where a redirect leads: had the client followed it, this would show in the book.
@@ -130,10 +148,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(404, "There is nothing here.", "text/plain")
 
     def do_POST(self) -> None:
-        if self.server.next_behaviour("connection") == "drop_before":
-            self.server.enter({"behaviour": "drop_before"}, takes=False)
-            self._reset()
-            return
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if self.path == "/_behave":
             for number, behaviours in json.loads(body).items():
@@ -187,6 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(409, _refusal(number, "409"), content_type)
             case ["http" | "took_http", status]:
                 self._answer(int(status), "An answer in plain words.", "text/plain")
+            case ["took", status]:
+                self._answer(int(status), detail, "text/plain")
             case ["slow"]:
                 time.sleep(float(detail))
                 self._answer(201, _taken(number, entry["id"]), content_type)
@@ -268,7 +284,10 @@ def _refusal(number: str, code: str) -> str:
 
 
 def read_book(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    if not path.exists():
+        return []
+    # Without a last line that is still being written.
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
 
 
 class RemoteGateway:

@@ -6,14 +6,22 @@ facts are repeated beside the lines that need them, and in
 """
 
 import json
+import re
+from ssl import SSLCertVerificationError
 from typing import Any
 
 import requests
-from africastalking.Service import AfricasTalkingException
+from africastalking.Service import AfricasTalkingException, validate_phone
 from africastalking.SMS import SMSService
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
 
 from .base import Accepted, Outcome, Refused, Unknown
 
@@ -51,11 +59,15 @@ class _Gateway(SMSService):
 
     def _init_service(self) -> None:
         super()._init_service()
-        if settings.AFRICASTALKING_URL:
-            self._baseUrl = self._contentUrl = f"{settings.AFRICASTALKING_URL}/version1"
+        if url := settings.AFRICASTALKING_URL.rstrip("/"):
+            self._baseUrl = self._contentUrl = f"{url}/version1"
 
-    def _Service__make_post_request(self, **kwargs: Any) -> requests.Response:  # noqa: N802
-        response: requests.Response = SMSService._Service__make_post_request(**kwargs)
+    def _Service__make_post_request(  # noqa: N802
+        self, *, timeout: tuple[float, float], **kwargs: Any
+    ) -> requests.Response:
+        # The SDK's own follows redirects. A gateway that took the message and then points to
+        # an address that can't be reached would look as if it had never been asked.
+        response = requests.post(**kwargs, timeout=timeout, allow_redirects=False)
         self.status = response.status_code
         return response
 
@@ -66,8 +78,20 @@ class Transport:
     def __init__(self) -> None:
         if not settings.AFRICASTALKING_API_KEY:
             raise ImproperlyConfigured("SMS_TRANSPORT=africastalking needs AFRICASTALKING_API_KEY.")
+        # Found here, before any message is touched, rather than once for each message.
+        if not re.fullmatch(r"[!-~]+", settings.AFRICASTALKING_API_KEY):
+            raise ImproperlyConfigured(
+                "AFRICASTALKING_API_KEY has spaces or characters that no key has."
+            )
+        if not re.fullmatch(r"(https?://[!-.0-~]+(/[!-~]*)?)?", settings.AFRICASTALKING_URL):
+            raise ImproperlyConfigured(
+                "AFRICASTALKING_URL must be an address like https://sms.example.com."
+            )
 
     def send(self, *, to: str, body: str, reference: str) -> Outcome:
+        if not validate_phone(to):
+            # What the SDK says with a ValueError, which could come of other things as well.
+            return Refused(code="invalid_number", reason=f"Invalid number: {to}", may_pass=False)
         # An instance for each call: it is cheap (the SDK holds no session), and
         # `africastalking.initialize()` would change globals under other threads.
         gateway = _Gateway(settings.AFRICASTALKING_USERNAME, settings.AFRICASTALKING_API_KEY)
@@ -75,11 +99,8 @@ class Transport:
             answer = gateway.send(
                 body, [to], settings.AFRICASTALKING_SENDER_ID or None, timeout=TIMEOUT
             )
-        except ValueError as error:
-            # Also what `requests` raises for a 2xx whose JSON is broken: then it went out.
-            if gateway.status is None and not isinstance(error, requests.RequestException):
-                return Refused(code="invalid_number", reason=str(error), may_pass=False)
-            return Unknown(reason=f"The gateway's answer is not JSON: {error}")
+        except (requests.JSONDecodeError, RecursionError) as error:
+            return Unknown(reason=f"The gateway's answer is not JSON: {error}"[:300])
         except AfricasTalkingException as error:
             return _of_refusal(gateway.status, str(error))
         except requests.RequestException as error:
@@ -92,16 +113,14 @@ def _of_answer(answer: Any) -> Outcome:
     if isinstance(answer, str):
         try:
             answer = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Unknown(reason=f"The gateway's answer is not JSON: {answer[:200]}")
     try:
         data = answer["SMSMessageData"]
         recipients = data["Recipients"]
-        if not recipients:
+        if not recipients and data["Message"] == "InvalidSenderId":
             # A bad sender id gives no recipients, and says so in the message alone.
-            return Refused(
-                code=str(data["Message"])[:64], reason=str(data["Message"]), may_pass=False
-            )
+            return Refused(code="InvalidSenderId", reason=_PERMANENT[402], may_pass=False)
         first = recipients[0]
         code = int(first["statusCode"])
         if code in _ACCEPTED:
@@ -110,7 +129,7 @@ def _of_answer(answer: Any) -> Outcome:
             return Refused(code=str(code), reason=_PERMANENT[code], may_pass=False)
         if code in _MAY_PASS:
             return Refused(code=str(code), reason=_MAY_PASS[code], may_pass=True)
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         pass
     return Unknown(reason=f"The gateway's answer is not understood: {json.dumps(answer)[:200]}")
 
@@ -122,8 +141,9 @@ def _of_refusal(status: int | None, body: str) -> Outcome:
         # Do-not-disturb can come as HTTP 409 with the usual JSON.
         return outcome
     reason = f"HTTP {status}: {body[:200]}"
-    # Refused before anything was done: wrong key (401), no rights, too many, too busy.
-    if status in {401, 403, 429, 503}:
+    # Refused before anything was done: wrong key (401), no rights, a wrong address (404, 405),
+    # which are the shopkeeper's to mend; too many, too busy.
+    if status in {401, 403, 404, 405, 429, 503}:
         return Refused(code=f"http_{status}", reason=reason, may_pass=True)
     if status is not None and 400 <= status < 500 and status != requests.codes.request_timeout:
         return Refused(code=f"http_{status}", reason=reason, may_pass=False)
@@ -131,12 +151,20 @@ def _of_refusal(status: int | None, body: str) -> Outcome:
 
 
 def _of_network_error(error: requests.RequestException) -> Outcome:
-    cause = error.args[0] if error.args else None
+    cause: Any = error.args[0] if error.args else None
     if isinstance(cause, MaxRetryError):
         cause = cause.reason
-    if isinstance(error, requests.ConnectTimeout) or isinstance(
-        cause, NewConnectionError | ConnectTimeoutError
-    ):
+    if isinstance(cause, ProxyError):
+        # By itself it proves nothing: urllib3 says it also when the proxy hangs up later on.
+        cause = cause.original_error
+    if isinstance(cause, SSLError) and cause.args:
+        cause = cause.args[0]
+    if isinstance(cause, NewConnectionError | ConnectTimeoutError):
         return Refused(code="unreachable", reason="The gateway cannot be reached.", may_pass=True)
+    if isinstance(cause, SSLCertVerificationError):
+        # Before the request: of a machine without the CA, or with a wrong clock.
+        return Refused(
+            code="untrusted", reason=f"The gateway cannot be trusted: {cause}"[:300], may_pass=True
+        )
     # Whatever happens once the request may be out: a hang, a dropped connection.
     return Unknown(reason=f"{type(error).__name__}: {error}"[:300])

@@ -31,7 +31,6 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         try:
             if not self.cluster.in_use:
                 self.cluster.ensure_running()
-                return super().get_new_connection(conn_params)
             try:
                 return super().get_new_connection(conn_params)
             except psycopg2.OperationalError:

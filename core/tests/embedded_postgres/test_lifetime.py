@@ -1,5 +1,6 @@
 import os
 import subprocess
+from pathlib import Path
 
 from .conftest import is_alive, keeper_of, postmaster, query, wait_until
 
@@ -145,5 +146,4 @@ def test_no_password_of_the_user_reaches_the_server(cluster, monkeypatch):
     server = postmaster(cluster)
 
     for pid in (server, keeper_of(server)):
-        with open(f"/proc/{pid}/environ", "rb") as environment:
-            assert b"hidden" not in environment.read()
+        assert b"hidden" not in Path(f"/proc/{pid}/environ").read_bytes()

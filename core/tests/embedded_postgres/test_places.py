@@ -112,7 +112,7 @@ def test_without_the_means_to_pass_a_closed_folder_the_way_out_is_told(tmp_path,
 def test_without_setpriv_root_still_runs_it_as_somebody_else(make_cluster, monkeypatch):
     monkeypatch.setattr("core.embedded_postgres.system_user._setpriv", lambda: None)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        os.chmod(folder, 0o755)
+        Path(folder).chmod(0o755)
         cluster = make_cluster(Path(folder) / "pg")
         try:
             cluster.ensure_running()

@@ -8,10 +8,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -25,6 +25,7 @@ from demo.accounts import DEMO_ACCOUNTS
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60
+PROJECT = Path(__file__).resolve().parents[3]
 
 
 class Command(BaseCommand):
@@ -130,10 +131,10 @@ def _database_sentence(error: Exception) -> str:
 
 
 def _programs(*, port: int) -> list[Program]:
-    manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+    manage = [sys.executable, str(PROJECT / "manage.py")]
     gunicorn = [
         *(sys.executable, "-m", "gunicorn", "config.wsgi:application"),
-        *("--chdir", str(settings.BASE_DIR), "--bind", f"{HOST}:{port}"),
+        *("--chdir", str(PROJECT), "--bind", f"{HOST}:{port}"),
         *("--workers", "2", "--threads", "4", "--worker-class", "gthread"),
         *("--timeout", "60", "--graceful-timeout", "5", "--log-level", "warning"),
         # Else it leaves a socket in the home folder.
