@@ -1,6 +1,6 @@
 # Duka. Two commands do everything: `make run` and `make test`.
 PYTHON ?= python3.11
-PORT ?= 8000
+export PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
@@ -11,7 +11,7 @@ help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 10
 
 run: .venv/run.stamp ## Run the shop at http://127.0.0.1:8000 (PORT=8001 make run for another port)
-	@PORT=$(PORT) exec $(BIN)/python manage.py run
+	@exec $(BIN)/python manage.py run
 
 test: .venv/dev.stamp ## Run all tests with the coverage gate (ARGS="orders -k stock" for some of them)
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \

@@ -16,7 +16,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path(
         "api/v1/",
-        include([path("", include(f"{app}.api.urls")) for app in settings.DUKA_APPS_WITH_API]),
+        include(
+            [
+                path("", include(f"{app}.api.urls"))
+                for app in settings.DUKA_APPS
+                if (settings.BASE_DIR / app / "api" / "urls.py").exists()
+            ]
+        ),
     ),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

@@ -8,6 +8,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
+# Each app's api/urls.py, where it has one, is mounted under /api/v1/ (config.urls).
 DUKA_APPS = [
     "core",
     "accounts",
@@ -16,8 +17,6 @@ DUKA_APPS = [
     "orders",
     "notifications",
 ]
-# Those with an `api/urls.py`, mounted under /api/v1/.
-DUKA_APPS_WITH_API = ["catalog", "customers", "orders", "notifications"]
 
 INSTALLED_APPS = [
     # Before django.contrib.admin: unfold overrides its templates.
@@ -42,6 +41,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First, so that every answer and every log line has the request's id.
     "core.middleware.RequestIdMiddleware",
+    # Outside all that may refuse a request: a wrong host, a plain 404, a missing CSRF token.
+    "core.middleware.ProblemMiddleware",
+    "core.middleware.OddInputMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -51,7 +53,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.middleware.ShopTimeMiddleware",
-    "core.middleware.ProblemMiddleware",
 ]
 
 TEMPLATES = [

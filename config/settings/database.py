@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from core.embedded_postgres import embedded_database
 
 from .env import VAR_DIR, env
@@ -15,12 +17,14 @@ def database_from_url(url: str) -> dict[str, Any]:
     """Return the `DATABASES` entry of a `postgres://` URL.
 
     Raises:
-        ValueError: the URL names another kind of database, which could not
+        ImproperlyConfigured: the URL names another kind of database, which could not
             hold Duka's promises (exclusion constraints, SKIP LOCKED, …).
     """
     config = dict(env.db_url_config(url))
     if config.get("ENGINE") != "django.db.backends.postgresql":
-        raise ValueError("DATABASE_URL must start with postgres:// or postgresql://.")
+        raise ImproperlyConfigured(
+            "DATABASE_URL must start with postgres:// or postgresql://: Duka needs PostgreSQL."
+        )
     return config | {
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=600),
         # A server that was restarted must not cost a request its answer.

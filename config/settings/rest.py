@@ -7,7 +7,7 @@ from .env import env
 REST_FRAMEWORK: dict[str, Any] = {
     # Basic first: its WWW-Authenticate makes "no credentials" a 401 rather than a 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.BasicAuthentication",
+        "core.api.authentication.BasicAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.IsStaff"],
