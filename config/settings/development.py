@@ -30,4 +30,5 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 INSTALLED_APPS = [*INSTALLED_APPS, "demo"]
 # Static files straight from the packages: nothing to collect first.
 WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = None
 SERVE_MEDIA = True

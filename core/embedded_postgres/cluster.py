@@ -14,7 +14,6 @@ Files in a cluster's folder:
 import contextlib
 import fcntl
 import hashlib
-import logging
 import os
 import shutil
 import stat
@@ -33,8 +32,6 @@ from .binaries import Binaries, find_binaries
 from .errors import EmbeddedPostgresError
 from .locks import PAUSE_SECONDS, closing, is_locked, lock_until, try_lock
 from .system_user import ServerUser, run_as, server_user, uid_change
-
-logger = logging.getLogger(__name__)
 
 SUPERUSER = "duka"
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -189,7 +186,7 @@ class Cluster:
         binaries = find_binaries(self.pg_bin)
         data = self.root / f"data-{binaries.major}"
         if not data.exists():
-            self._warn_of_other_versions(data)
+            self._refuse_other_versions(data)
             self._make_data(data, binaries=binaries, user=user, deadline=deadline)
         self._make_socket_dir(user)
         # A server whose keeper was killed may answer for a moment yet: not to be found.
@@ -229,12 +226,17 @@ class Cluster:
             )
         return log_start
 
-    def _warn_of_other_versions(self, data: Path) -> None:
-        for other in sorted(self.root.glob("data-*")):
-            logger.warning(
-                "%s was made by another version of PostgreSQL; a new, empty %s is made beside it",
-                other,
-                data,
+    def _refuse_other_versions(self, data: Path) -> None:
+        """Refuse to begin anew beside data of another version: the shop would look empty.
+
+        Who names the programs (`pg_bin`) has chosen the version, and with it the data.
+        """
+        others = sorted(self.root.glob("data-*"))
+        if others and self.pg_bin is None:
+            raise EmbeddedPostgresError(
+                f"The data in {others[-1]} was made by another version of PostgreSQL than the one "
+                f"found, which would use {data.name}. Name that version's programs (PG_BIN), or "
+                f"move the data: pg_dumpall with the old one, psql with the new one."
             )
 
     def _make_data(

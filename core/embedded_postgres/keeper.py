@@ -70,10 +70,7 @@ class Keeper:
                 say(reason)
                 return 1
             say(f"{reason} Starting it again.")
-            self.stopping.wait(0.1 * 4**quick_ends)
-        # One in /tmp is not left lying there; who starts the next server makes it anew.
-        with contextlib.suppress(OSError):
-            self.socket_dir.rmdir()
+            self.stopping.wait(0.1 * 3**quick_ends)
         say("Nobody uses the server any more; it has ended.")
         return 0
 
@@ -184,15 +181,24 @@ class Keeper:
 
 def servers_in(data: Path) -> set[int]:
     """Return the live PostgreSQL processes whose working folder is `data` (Linux only)."""
+    recorded = read_pid(data / "postmaster.pid")
     found = set()
     for process in Path("/proc").glob("[0-9]*"):
+        pid = int(process.name)
         try:
-            name = (process / "comm").read_text().strip()
-            # A zombie has no working folder: samefile raises.
-            if name in ("postgres", "postmaster") and (process / "cwd").samefile(data):
-                found.add(int(process.name))
+            # As in "4711 (postgres) S 1 ...".
+            name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(")")
+            if name not in ("postgres", "postmaster") or rest.split()[0] in "ZX":
+                continue
+            try:
+                is_here = (process / "cwd").samefile(data)
+            except PermissionError:
+                # Root in a container may not look at others. Rather refuse than share the data.
+                is_here = pid == recorded
         except OSError:
-            continue  # It has ended, or is somebody else's.
+            continue  # It has just ended.
+        if is_here:
+            found.add(pid)
     return found
 
 
@@ -238,7 +244,12 @@ def main() -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, keeper.stop)
-    return keeper.run()
+    try:
+        return keeper.run()
+    finally:
+        # One in /tmp is not left lying there; who starts the next server makes it anew.
+        with contextlib.suppress(OSError):
+            keeper.socket_dir.rmdir()
 
 
 if __name__ == "__main__":

@@ -83,6 +83,8 @@ def run_as(user: ServerUser, *, needs: list[Path], end_signal: str) -> list[str]
         if capability is None:
             raise EmbeddedPostgresError(_closed_sentence(closed[0], user))
         prefix += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
+        # Without this bit access(2), by which the server looks for its own files, ignores it.
+        prefix += ["--securebits=+no_setuid_fixup"]
     return [*prefix, "--"]
 
 

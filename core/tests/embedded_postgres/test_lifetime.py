@@ -2,6 +2,10 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from core.embedded_postgres import EmbeddedPostgresError
+
 from .conftest import is_alive, keeper_of, postmaster, query, wait_until
 
 
@@ -147,3 +151,13 @@ def test_no_password_of_the_user_reaches_the_server(cluster, monkeypatch):
 
     for pid in (server, keeper_of(server)):
         assert b"hidden" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_data_of_another_version_is_not_passed_over_for_an_empty_one(tmp_path, make_cluster):
+    cluster = make_cluster(tmp_path / "pg")
+    (cluster.root / "data-9").mkdir(parents=True)
+
+    with pytest.raises(EmbeddedPostgresError, match=r"data-9 was made by another version.*PG_BIN"):
+        cluster.ensure_running()
+
+    assert [path.name for path in cluster.root.glob("data-*")] == ["data-9"]

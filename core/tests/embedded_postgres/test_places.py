@@ -1,6 +1,7 @@
 """Where a project may stand, and as whom it may run."""
 
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.embedded_postgres import Cluster, EmbeddedPostgresError
+from core.embedded_postgres.binaries import find_binaries
 from core.embedded_postgres.system_user import ServerUser, run_as
 
 from .conftest import PROJECT, postmaster, query
@@ -79,6 +81,32 @@ def test_root_runs_it_as_somebody_else_below_a_closed_folder(tmp_path, make_clus
     query(cluster, "CREATE EXTENSION btree_gist")
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+@needs_root
+def test_root_runs_it_from_programs_below_a_closed_folder(tmp_path, make_cluster):
+    def link_or_copy(source, target):
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    # As when the project, with its .venv, stands in /root.
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = find_binaries().folder.parents[1]
+    for folder in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(folder, closed / folder.name, copy_function=link_or_copy)
+    programs = closed / "embedded_postgres" / "pginstall" / "bin"
+    cluster = make_cluster(closed / "pg", pg_bin=programs)
+
+    cluster.ensure_running()
+
+    query(cluster, "CREATE EXTENSION btree_gist")
+    assert query(cluster, "SELECT now() AT TIME ZONE 'Africa/Nairobi' > now() AT TIME ZONE 'UTC'")
+    command = Path(f"/proc/{postmaster(cluster)}/cmdline").read_bytes()
+    assert command.startswith(bytes(programs / "postgres"))
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
 @needs_root

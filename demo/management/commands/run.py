@@ -140,10 +140,12 @@ def _programs(*, port: int) -> list[Program]:
         # Else it leaves a socket in the home folder.
         "--no-control-socket",
     ]
+    # A person reads a terminal; a file or another program gets the lines whole.
+    env = {} if "LOG_FORMAT" in os.environ or not sys.stderr.isatty() else {"LOG_FORMAT": "plain"}
     return [
-        Program(name="web", argv=gunicorn),
-        Program(name="worker", argv=[*manage, "worker"]),
-        Program(name="ticker", argv=[*manage, "ticker"]),
+        Program(name="web", argv=gunicorn, env=env),
+        Program(name="worker", argv=[*manage, "worker"], env=env),
+        Program(name="ticker", argv=[*manage, "ticker"], env=env),
     ]
 
 
