@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import ProtectedError
 from django.utils.text import slugify
 
 from core.constraints import constraints_as
-from core.errors import FieldError, InvalidInput
+from core.errors import Conflict, FieldError, InvalidInput
 
 from .exceptions import InUse, OutOfStock, Taken
 from .models import Category, Product, Variant
@@ -37,6 +37,7 @@ class NewVariant:
     at: tuple[str | int, ...] = ()
 
 
+@transaction.atomic
 def create_category(*, name: str, slug: str = "", parent: Category | None = None) -> Category:
     """Make a category; without a slug it gets one from its name.
 
@@ -56,9 +57,11 @@ def update_category(*, category_id: int, **changes: Any) -> Category:
         Taken: the slug belongs to another category.
         InvalidInput: the new parent stands below the category.
     """
-    # One writer of the tree at a time: two moves could otherwise close a circle between them.
-    categories = {each.pk: each for each in Category.objects.select_for_update().order_by("pk")}
-    category = categories[category_id]
+    category = Category.objects.select_for_update(no_key=True).get(pk=category_id)
+    # One change of the tree at a time: two moves could otherwise close a circle between them.
+    # Not by locking every row: each caller of a race comes with its own row locked already.
+    _lock_until_commit("category tree")
+    parents = dict(Category.objects.values_list("pk", "parent_id"))
     _apply(category, changes)
     above = category.parent_id
     while above is not None:
@@ -66,7 +69,7 @@ def update_category(*, category_id: int, **changes: Any) -> Category:
             raise InvalidInput.at(
                 "parent", detail="A category cannot stand below itself.", code="circular"
             )
-        above = categories[above].parent_id
+        above = parents.get(above)
     with constraints_as({"catalog_category_slug_key": _taken("slug", _SLUG_TAKEN)}):
         category.save()
     return category
@@ -93,30 +96,36 @@ def create_product(
         Taken: the slug or a SKU belongs to something else, or a SKU stands twice.
     """
     _check_skus_free(variants)
-    with constraints_as(
-        {
-            "catalog_product_slug_key": _taken("slug", _SLUG_TAKEN),
-            "variant_sku_is_unique": _taken("variants", _SKU_TAKEN),
-        }
-    ):
-        product = Product.objects.create(
-            name=name,
-            slug=slug or _free_slug(Product, name),
-            description=description,
-            category=category,
-            is_published=is_published,
-        )
-        Variant.objects.bulk_create(
-            Variant(
-                product=product,
-                sku=variant.sku,
-                name=variant.name,
-                price=variant.price,
-                stock=variant.stock,
-                weight=variant.weight,
+    slug = slug or _free_slug(Product, name)
+    try:
+        with constraints_as(
+            {
+                "catalog_product_slug_key": _taken("slug", _SLUG_TAKEN),
+                "variant_sku_is_unique": _taken("variants", _SKU_TAKEN),
+            }
+        ):
+            product = Product.objects.create(
+                name=name,
+                slug=slug,
+                description=description,
+                category=category,
+                is_published=is_published,
             )
-            for variant in variants
-        )
+            Variant.objects.bulk_create(
+                Variant(
+                    product=product,
+                    sku=variant.sku,
+                    name=variant.name,
+                    price=variant.price,
+                    stock=variant.stock,
+                    weight=variant.weight,
+                )
+                for variant in variants
+            )
+    except Taken:
+        # Lost a race for a SKU: now that the other is there, the check can say which one.
+        _check_skus_free(variants)
+        raise
     return product
 
 
@@ -162,6 +171,9 @@ def update_variant(*, variant_id: int, **changes: Any) -> Variant:
         Taken: the SKU belongs to another variant.
     """
     variant = Variant.objects.select_for_update(no_key=True).get(pk=variant_id)
+    if not variant.name and changes.get("name") == variant.display_name:
+        # What was read is sent back: it goes on being called like its product.
+        del changes["name"]
     _apply(variant, changes)
     with constraints_as({"variant_sku_is_unique": _taken("sku", _SKU_TAKEN)}):
         # Only what changed: the rest may be on its way in another transaction's plans.
@@ -210,7 +222,7 @@ WITH wanted AS (
 UPDATE catalog_variant AS variant
 SET stock = variant.stock + locked.change
 FROM locked
-WHERE variant.id = locked.id AND variant.stock + locked.change >= 0
+WHERE variant.id = locked.id AND variant.stock + locked.change BETWEEN 0 AND %(most)s
 RETURNING variant.id
 """
 
@@ -228,29 +240,38 @@ def take_stock(*, quantities: Mapping[int, int]) -> None:
     taken = _move_stock({key: -quantity for key, quantity in quantities.items()})
     if len(taken) == len(quantities):
         return
-    short = Variant.objects.for_display().filter(pk__in=set(quantities) - taken).order_by("pk")
-    errors = [
-        FieldError(
-            path=("variants", variant.pk),
-            code="out_of_stock",
-            detail=f"{variant.display_name} ({variant.sku}): {variant.stock} left,"
-            f" {quantities[variant.pk]} asked for.",
-        )
-        for variant in short
-    ]
+    short = Variant.objects.for_display().in_bulk(set(quantities) - taken)
+    errors = []
+    for key in sorted(set(quantities) - taken):
+        detail = "It is no longer sold."  # deleted since the caller looked
+        if variant := short.get(key):
+            detail = (
+                f"{variant.display_name} ({variant.sku}): {variant.stock} left,"
+                f" {quantities[key]} asked for."
+            )
+        errors.append(FieldError(path=("variants", key), code="out_of_stock", detail=detail))
     raise OutOfStock("There is not enough in stock.", errors=errors)
 
 
 def give_back_stock(*, quantities: Mapping[int, int]) -> None:
-    """Put pieces back; `quantities` is as in `take_stock`."""
-    _move_stock(quantities)
+    """Put pieces back; `quantities` is as in `take_stock`.
+
+    Raises:
+        Conflict: there would be more than can be counted.
+            The transaction must then be rolled back.
+    """
+    if len(_move_stock(quantities)) != len(quantities):
+        raise Conflict(f"Its goods cannot be put back: stock cannot exceed {MAX_STOCK}.")
 
 
 def _move_stock(changes: Mapping[int, int]) -> set[int]:
-    """Change several stocks; return the keys of those for which there was enough."""
+    """Change several stocks; return the keys of those that stayed within bounds."""
     keys = list(changes)
     with connection.cursor() as cursor:
-        cursor.execute(_MOVE_STOCK, {"ids": keys, "changes": [changes[key] for key in keys]})
+        cursor.execute(
+            _MOVE_STOCK,
+            {"ids": keys, "changes": [changes[key] for key in keys], "most": MAX_STOCK},
+        )
         return {row[0] for row in cursor.fetchall()}
 
 
@@ -279,7 +300,9 @@ def _check_skus_free(variants: Sequence[NewVariant]) -> None:
 
 
 def _free_slug(model: type[Category] | type[Product], name: str) -> str:
+    """Return a slug that is free until the transaction's end; others wait to make the same."""
     base = slugify(name)[:120] or model._meta.model_name or ""
+    _lock_until_commit(f"{model._meta.model_name} slug {base}")
     taken = set(model._default_manager.filter(slug__startswith=base).values_list("slug", flat=True))
     candidates = (
         base if number == 1 else f"{base}-{number}" for number in range(1, len(taken) + 2)
@@ -287,8 +310,17 @@ def _free_slug(model: type[Category] | type[Product], name: str) -> str:
     return next(slug for slug in candidates if slug not in taken)
 
 
+def _lock_until_commit(name: str) -> None:
+    """Wait until nobody else holds the lock of this name."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 def _delete(model: type[models.Model], key: int, advice: str) -> None:
     try:
-        model._default_manager.filter(pk=key).delete()
-    except ProtectedError:
+        with transaction.atomic():
+            model._default_manager.filter(pk=key).delete()
+            # Foreign keys are held at the commit, but what came in meanwhile is to be told here.
+            connection.check_constraints()
+    except (ProtectedError, IntegrityError):
         raise InUse(f"It cannot be deleted. {advice}") from None

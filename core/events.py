@@ -84,4 +84,9 @@ def all_events() -> list[Event]:
 
 def template_variables(text: str) -> set[str]:
     """Return the names that a text uses; `{a.b}` and `{a[0]}` count whole, so are never known."""
-    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    names: set[str] = set()
+    for _, name, spec, _ in Formatter().parse(text):
+        if name is not None:
+            # What follows a colon may use variables too: `{a:>{width}}`.
+            names |= {name} | template_variables(spec or "")
+    return names

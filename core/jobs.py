@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_tasks import TaskResultStatus, default_task_backend
@@ -72,6 +73,10 @@ def sync_periodic_jobs() -> None:
         unique_fields=["name"],
         update_fields=["every"],
     )
+    # An interval that was made shorter counts from now, not after the old wait.
+    PeriodicJob.objects.filter(next_run_at__gt=Now() + F("every")).update(
+        next_run_at=Now() + F("every")
+    )
     PeriodicJob.objects.exclude(name__in=_periodic).delete()
 
 
@@ -96,7 +101,8 @@ def tick() -> int:
                 job.last_run_at = now
                 enqueued += 1
             # On the beat where that is possible; after a long sleep once, not once for each miss.
-            job.next_run_at = max(job.next_run_at + job.every, now)
+            on_the_beat = job.next_run_at + job.every
+            job.next_run_at = on_the_beat if on_the_beat > now else now + job.every
             job.save(update_fields=["last_task_id", "last_run_at", "next_run_at"])
     return enqueued
 
@@ -140,16 +146,39 @@ def reap_lost_tasks() -> int:
         for result in lost:
             if result.worker_ids and result.worker_ids[-1] in alive:
                 continue
-            if len(result.worker_ids) >= MAX_DEATHS:
-                result.set_failed(RuntimeError(f"{MAX_DEATHS} workers died while running this."))
-            else:
-                result.status = TaskResultStatus.READY
-                result.started_at = None
-                result.save(update_fields=["status", "started_at"])
-            logger.warning(
-                "took task %s from a worker that is gone",
-                result.task_path,
-                extra={"task_id": str(result.pk), "workers": result.worker_ids},
-            )
+            _give_back(result)
             reaped += 1
     return reaped
+
+
+def release_tasks_of(worker_id: str) -> int:
+    """Return to the queue what this worker had in hand, which runs nothing now; return how many.
+
+    For a worker that lost the database in the middle of a task, or was started anew under
+    the same name: it lives and beats, so its tasks are never reaped.
+    """
+    released = 0
+    with transaction.atomic():
+        for result in (
+            DBTaskResult.objects.running()
+            .filter(worker_ids__contains=[worker_id])
+            .select_for_update()
+        ):
+            if result.worker_ids[-1] == worker_id:
+                _give_back(result)
+                released += 1
+    return released
+
+
+def _give_back(result: DBTaskResult[Any, Any]) -> None:
+    if len(result.worker_ids) >= MAX_DEATHS:
+        result.set_failed(RuntimeError(f"{MAX_DEATHS} workers died while running this."))
+    else:
+        result.status = TaskResultStatus.READY
+        result.started_at = None
+        result.save(update_fields=["status", "started_at"])
+    logger.warning(
+        "took task %s from a worker that is gone",
+        result.task_path,
+        extra={"task_id": str(result.pk), "workers": result.worker_ids},
+    )

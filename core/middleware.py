@@ -8,9 +8,10 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.functional import LazyObject
 
 from . import request_id
-from .api.problems import problem_response, wants_problem
+from .api.problems import CONTENT_TYPE, problem_response, wants_problem
 
 logger = logging.getLogger("duka.request")
 
@@ -46,10 +47,32 @@ class RequestIdMiddleware:
 
 
 def _user_of(request: HttpRequest) -> str | None:
-    # Set by DRF on the request it wrapped, or by the session; never looked up for the log.
+    # The session's user if something asked for it, else the one that DRF set on the request it
+    # wrapped; never looked up for the log.
     user = getattr(request, "_cached_user", None)
+    if user is None and not isinstance(request.__dict__.get("user"), LazyObject):
+        user = request.__dict__.get("user")
     subject = getattr(user, "subject", None)
     return str(subject) if subject else None
+
+
+class OddInputMiddleware:
+    """Disarm what Django takes at its word and then fails on with a 500.
+
+    A `charset` of the caller's choosing (`rot13`, `unicode_escape`) would
+    decode the query string; an escaped NUL in the session's cookie would reach
+    the database.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "charset" in (request.content_params or {}):
+            request.encoding = settings.DEFAULT_CHARSET
+        for name in [name for name, value in request.COOKIES.items() if "\x00" in value]:
+            del request.COOKIES[name]
+        return self.get_response(request)
 
 
 class ShopTimeMiddleware:
@@ -84,9 +107,8 @@ class ProblemMiddleware:
             and response.get("Content-Type", "").startswith("text/html")
             and wants_problem(request)
         ):
-            problem = problem_response(response.status_code)
-            for header in ("Allow", "Retry-After", "WWW-Authenticate"):
-                if header in response:
-                    problem[header] = response[header]
-            return problem
+            # In its place, so that the headers which others have set stay.
+            response.content = problem_response(response.status_code).content
+            response["Content-Type"] = CONTENT_TYPE
+            response["Content-Length"] = str(len(response.content))
         return response

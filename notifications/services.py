@@ -180,7 +180,7 @@ def _refusal(status: MessageStatus, outcome: Refused) -> dict[str, Any]:
 
 def _storable(text: str, field: str) -> str:
     """Return a gateway's words as the column can hold them, or the outcome itself would be lost."""
-    limit = Message._meta.get_field(field).max_length
+    limit: int | None = getattr(Message._meta.get_field(field), "max_length", None)
     return text.replace("\x00", "").encode(errors="replace").decode()[:limit]
 
 

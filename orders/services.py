@@ -18,6 +18,7 @@ from core.errors import FieldError, InvalidInput
 from core.events import Event, Notice, Recipient
 from core.sequences import next_value
 from customers.models import Customer
+from customers.services import hold_customer
 
 from . import signals
 from .exceptions import MoveNotAllowed, UnknownGoods
@@ -50,11 +51,17 @@ def place_order(
     Lines with the same SKU become one. Name and price are those of this moment.
 
     Raises:
-        InvalidInput: no lines, or a quantity or total beyond bounds.
+        InvalidInput: no lines, a quantity or total beyond bounds, or the customer is deleted.
         UnknownGoods: a SKU is not for sale; all such lines are named.
         OutOfStock: there is too little of something; all such lines are named.
     """
     _check_bounds(lines)
+    try:
+        customer = hold_customer(customer_id=customer.pk)
+    except Customer.DoesNotExist:
+        raise InvalidInput.at(
+            "customer", detail="There is no such customer any more.", code="does_not_exist"
+        ) from None
     variants = {
         variant.sku: variant for variant in Variant.objects.for_sale(line.sku for line in lines)
     }

@@ -73,9 +73,16 @@ class Managed:
         self.process.wait(15)
 
 
+def spawn_manage(
+    *args: str, env: dict[str, str] | None = None
+) -> contextlib.AbstractContextManager[Managed]:
+    """Run `manage.py ARGS`; see `spawn`."""
+    return spawn(sys.executable, "manage.py", *args, env=env)
+
+
 @contextlib.contextmanager
-def spawn_manage(*args: str, env: dict[str, str] | None = None) -> Iterator[Managed]:
-    """Run `manage.py ARGS` on the test's database until the block ends, then kill what is left.
+def spawn(*command: str, env: dict[str, str] | None = None) -> Iterator[Managed]:
+    """Run a command on the test's database until the block ends, then kill what is left.
 
     Its settings are those of development with quick leases; `env` adds to them.
     """
@@ -83,7 +90,7 @@ def spawn_manage(*args: str, env: dict[str, str] | None = None) -> Iterator[Mana
         log_path = Path(folder) / "log"
         with log_path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "manage.py", *args],
+                command,
                 cwd=PROJECT,
                 env={
                     **os.environ,

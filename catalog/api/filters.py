@@ -3,6 +3,7 @@
 import django_filters
 
 from catalog.models import Category, Product, Variant
+from core.api.filters import IntegerFilter, YesNoFilter
 
 
 class CategoryFilter(django_filters.FilterSet):
@@ -15,7 +16,7 @@ class CategoryFilter(django_filters.FilterSet):
 
 class ProductFilter(django_filters.FilterSet):
     category = django_filters.CharFilter("category__slug", help_text="Slug of its category.")
-    is_published = django_filters.BooleanFilter(help_text="Shown to shoppers, or hidden.")
+    is_published = YesNoFilter(help_text="Shown to shoppers, or hidden.")
     slug = django_filters.CharFilter(help_text="Its slug, exactly.")
 
     class Meta:
@@ -24,11 +25,9 @@ class ProductFilter(django_filters.FilterSet):
 
 
 class VariantFilter(django_filters.FilterSet):
-    product = django_filters.NumberFilter("product_id", help_text="Id of its product.")
+    product = IntegerFilter("product_id", help_text="Id of its product.")
     sku = django_filters.CharFilter(help_text="Its SKU, exactly.")
-    stock_below = django_filters.NumberFilter(
-        "stock", "lt", help_text="Fewer pieces on hand than this."
-    )
+    stock_below = IntegerFilter("stock", "lt", help_text="Fewer pieces on hand than this.")
 
     class Meta:
         model = Variant

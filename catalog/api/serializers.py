@@ -137,7 +137,11 @@ class VariantInput(InputSerializer):
 
 
 class NewVariantInput(VariantInput):
-    product = serializers.PrimaryKeyRelatedField(queryset=Product.objects.all())
+    product = serializers.PrimaryKeyRelatedField(
+        queryset=Product.objects.all(),
+        # Whole numbers only: 1.5 would find product 1, and 1e400 an OverflowError.
+        pk_field=serializers.IntegerField(),
+    )
 
 
 class VariantChangeInput(VariantInput):

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import factory
 
-from catalog.models import Category, Product, Variant
+from catalog.models import Category, Product, ProductImage, Variant
 
 
 class CategoryFactory(factory.django.DjangoModelFactory[Category]):
@@ -35,3 +35,13 @@ class VariantFactory(factory.django.DjangoModelFactory[Variant]):
     sku = factory.Sequence(lambda n: f"SKU-{n}")
     price = Decimal("10.00")
     stock = 100
+
+
+class ProductImageFactory(factory.django.DjangoModelFactory[ProductImage]):
+    """A picture of a product; point `settings.MEDIA_ROOT` elsewhere first."""
+
+    class Meta:
+        model = ProductImage
+
+    product = factory.SubFactory(ProductFactory)
+    image = factory.django.ImageField(width=2, height=2, filename="picture.png", format="PNG")

@@ -17,14 +17,20 @@ def database_from_url(url: str) -> dict[str, Any]:
     """Return the `DATABASES` entry of a `postgres://` URL.
 
     Raises:
-        ImproperlyConfigured: the URL names another kind of database, which could not
-            hold Duka's promises (exclusion constraints, SKIP LOCKED, …).
+        ImproperlyConfigured: the URL is none, or names another kind of database, which
+            could not hold Duka's promises (exclusion constraints, SKIP LOCKED, …).
     """
-    config = dict(env.db_url_config(url))
-    if config.get("ENGINE") != "django.db.backends.postgresql":
+    if not url.startswith(("postgres://", "postgresql://")):
         raise ImproperlyConfigured(
             "DATABASE_URL must start with postgres:// or postgresql://: Duka needs PostgreSQL."
         )
+    try:
+        config = dict(env.db_url_config(url))
+    except ValueError:
+        # Without the reason, which may quote a part of the password.
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read: a / in the password is written %2F, an @ is %40."
+        ) from None
     return config | {
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=600),
         # A server that was restarted must not cost a request its answer.

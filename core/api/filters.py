@@ -1,8 +1,12 @@
 """Filters by name, search and ordering; what is unknown is a 400, not ignored."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import django_filters
+from django import forms
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import filters
 from rest_framework.filters import BaseFilterBackend
@@ -13,6 +17,46 @@ from .problems import UnknownParameter
 
 # Parameters that belong to the paginator.
 _PAGING = {"cursor", "page_size", "count"}
+
+
+class _YesNoField(forms.NullBooleanField):
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
+        if value in self.empty_values:
+            return None
+        try:
+            return {"true": True, "false": False}[str(value).lower()]
+        except KeyError:
+            raise forms.ValidationError("Must be true or false.", code="invalid") from None
+
+
+class YesNoFilter(django_filters.BooleanFilter):
+    """`true` or `false`. Django's own takes any other word for no filter at all."""
+
+    field_class = _YesNoField
+
+
+class IntegerFilter(django_filters.NumberFilter):
+    """A whole number. The base class's decimal cuts off fractions, and chokes on `-1e9999999`."""
+
+    field_class = forms.IntegerField
+
+
+class _TimeField(IsoDateTimeField):
+    def to_python(self, value: Any) -> datetime | None:
+        time = super().to_python(value)
+        try:
+            # PostgreSQL knows offsets up to 16 hours, Python up to 24.
+            return time.astimezone(UTC) if time is not None else None
+        except OverflowError:
+            raise forms.ValidationError("Enter a valid date/time.", code="invalid") from None
+
+
+class TimeFilter(django_filters.IsoDateTimeFilter):
+    """A time in RFC 3339, of any offset; one without is in UTC."""
+
+    field_class = _TimeField
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -50,7 +94,8 @@ class OrderingFilter(BaseFilterBackend):
     """`?ordering=name` or `-name`, one field; the primary key breaks ties.
 
     A view names what may be ordered by in `ordering_fields` (non-null columns
-    of its model, each indexed) and its default in `ordering`.
+    of its model, each indexed) and its default in `ordering`, which may be by
+    the primary key and need not be among them.
     """
 
     def filter_queryset(
@@ -58,13 +103,15 @@ class OrderingFilter(BaseFilterBackend):
     ) -> QuerySet[Any]:
         ordering = request.query_params.get("ordering", view.ordering)
         field = ordering.removeprefix("-")
-        if field not in view.ordering_fields:
+        if ordering != view.ordering and field not in view.ordering_fields:
             allowed = ", ".join(f"{name}, -{name}" for name in view.ordering_fields)
             raise UnknownParameter({"ordering": [f"Cannot order by this. Choose from {allowed}."]})
         sign = "-" if ordering.startswith("-") else ""
         return queryset.order_by(ordering, f"{sign}pk")
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        if not view.ordering_fields:
+            return []
         choices = [sign + name for name in view.ordering_fields for sign in ("", "-")]
         return [
             {

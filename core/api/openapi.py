@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular import authentication
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
@@ -26,6 +27,13 @@ _DESCRIPTIONS = {
     429: "Too many requests; see `Retry-After`.",
     500: "A failure here; nothing of the request took effect.",
 }
+
+
+class BasicScheme(authentication.BasicScheme):  # type: ignore[no-untyped-call]
+    """Registers itself for our subclass of DRF's."""
+
+    target_class = "core.api.authentication.BasicAuthentication"
+    priority = 0
 
 
 class AutoSchema(BaseAutoSchema):

@@ -166,13 +166,21 @@ def _leaves(
     """Flatten DRF's nested details into (path, code, detail), one for each single error."""
     if isinstance(details, list):
         for index, item in enumerate(details):
-            is_leaf = isinstance(item, dict) and set(item) == {"message", "code"}
-            yield from _leaves(item, path if is_leaf else (*path, index))
-    elif isinstance(details, dict) and set(details) == {"message", "code"}:
+            yield from _leaves(item, path if _is_leaf(item) else (*path, index))
+    elif _is_leaf(details):
         yield path, details["code"], str(details["message"])
     else:
         for name, item in details.items():
             yield from _leaves(item, path if name == "non_field_errors" else (*path, name))
+
+
+def _is_leaf(details: Any) -> bool:
+    # The names alone do not tell: a form may have fields that are called so.
+    return (
+        isinstance(details, dict)
+        and set(details) == {"message", "code"}
+        and isinstance(details["message"], str)
+    )
 
 
 def _pointer(path: Sequence[str | int]) -> str:

@@ -37,3 +37,17 @@ class FulfilledOrderFactory(AcceptedOrderFactory):
     def _create(cls, model_class, *args, **kwargs):
         order = super()._create(model_class, *args, **kwargs)
         return services.fulfil_order(order_id=order.pk, by=None)
+
+
+class RejectedOrderFactory(OrderFactory):
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        order = super()._create(model_class, *args, **kwargs)
+        return services.reject_order(order_id=order.pk, by=None, reason="Closed for stocktaking.")
+
+
+class CancelledOrderFactory(OrderFactory):
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        order = super()._create(model_class, *args, **kwargs)
+        return services.cancel_order(order_id=order.pk, by=None)

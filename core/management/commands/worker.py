@@ -6,6 +6,7 @@ import secrets
 import socket
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -58,16 +59,19 @@ class Command(BaseCommand):
         try:
             while loop.running:
                 try:
+                    # What was in hand when the database went away would else stay so.
+                    jobs.release_tasks_of(worker_id)
                     loop.run()
                 except (DatabaseError, InterfaceError):
-                    # Whatever was in hand is found again by its lease.
                     logger.exception("worker %s lost the database; trying again", worker_id)
                     connection.close()
                     time.sleep(RECONNECT_SECONDS)
         finally:
             done.set()
             heart.join(timeout=5)
-            Worker.objects.filter(pk=worker_id).delete()
+            # Without a database it is forgotten by its lease.
+            with suppress(DatabaseError, InterfaceError):
+                Worker.objects.filter(pk=worker_id).delete()
             logger.info("worker %s stopped", worker_id)
 
 

@@ -1,0 +1,128 @@
+import json
+import textwrap
+
+import pytest
+
+from config.tests.conftest import PRODUCTION
+from tests.processes import test_database_url as database_url
+
+NEEDED = {
+    "SECRET_KEY": "SECRET_KEY (a long random string, the same on every machine of the shop)",
+    "ALLOWED_HOSTS": "ALLOWED_HOSTS (the shop's host names, separated by commas)",
+    "DATABASE_URL": "DATABASE_URL (postgres://user:password@host:5432/name)",
+}
+
+
+def sentence(*names):
+    return f"Set these environment variables: {'; '.join(NEEDED[name] for name in names)}.\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL")),
+        ({"SECRET_KEY": "", "ALLOWED_HOSTS": " ", "DATABASE_URL": "postgres://db/x"},
+         ("SECRET_KEY", "ALLOWED_HOSTS")),
+        ({"SECRET_KEY": "x", "ALLOWED_HOSTS": "x"}, ("DATABASE_URL",)),
+    ],
+)  # fmt: skip
+def test_it_refuses_to_start_and_names_all_that_is_missing_at_once(run, given, missing):
+    production = PRODUCTION["DJANGO_SETTINGS_MODULE"]
+
+    ended = run("manage.py", "worker", DJANGO_SETTINGS_MODULE=production, **given)
+
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr == sentence(*missing)
+
+
+def test_a_web_server_does_not_start_either(run):
+    ended = run(
+        "-c", "import config.wsgi", DJANGO_SETTINGS_MODULE=PRODUCTION["DJANGO_SETTINGS_MODULE"]
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.endswith(
+        "ImproperlyConfigured: " + sentence("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL")
+    )
+
+
+@pytest.mark.django_db
+def test_with_what_it_needs_it_starts_and_passes_djangos_checks_for_deployment(run):
+    ended = run(
+        *("manage.py", "check", "--deploy", "--fail-level", "WARNING", "--database", "default"),
+        **PRODUCTION | {"DATABASE_URL": database_url(), "SECURE_HSTS_PRELOAD": "true"},
+    )
+
+    assert ended.stderr == ""
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("System check identified no issues")
+
+
+def test_it_is_strict_unless_told_otherwise(settings_of):
+    names = (
+        "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SERVE_MEDIA",
+        "SECURE_PROXY_SSL_HEADER", "INSTALLED_APPS",
+    )  # fmt: skip
+
+    read = settings_of(*names, **PRODUCTION, DEBUG="true")
+
+    assert "demo" not in read.pop("INSTALLED_APPS")
+    assert read == {
+        "DEBUG": False,
+        "ALLOWED_HOSTS": ["shop.example", "www.shop.example"],
+        "CSRF_TRUSTED_ORIGINS": ["https://shop.example", "https://www.shop.example"],
+        "SESSION_COOKIE_SECURE": True,
+        "CSRF_COOKIE_SECURE": True,
+        "SECURE_SSL_REDIRECT": True,
+        "SECURE_HSTS_SECONDS": 31_536_000,
+        "SERVE_MEDIA": False,
+        "SECURE_PROXY_SSL_HEADER": None,
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_shop_behind_a_proxy_speaks_https_only_and_shows_its_health_to_all(run):
+    program = textwrap.dedent(
+        """
+        import json
+        from config.wsgi import application
+        from django.test import Client
+
+        def ask(path, **headers):
+            answer = Client(raise_request_exception=False).get(
+                path, headers={"Host": "shop.example", "Accept": "application/json", **headers}
+            )
+            return [answer.status_code, answer.get("Location") or answer.get("Content-Type")]
+
+        https = {"X-Forwarded-Proto": "https"}
+        answers = {
+            "health": ask("/healthz"),
+            "ready": ask("/readyz"),
+            "http": ask("/api/v1/orders/?page_size=5"),
+            "https": ask("/api/v1/orders/", **https),
+            "media": ask("/media/x.png", **https),
+            "host": ask("/healthz", Host="evil.example"),
+        }
+        print(json.dumps(answers))
+        """
+    )
+    production = PRODUCTION | {"DATABASE_URL": database_url()}
+
+    behind_proxy = run("-c", program, **production, BEHIND_PROXY="true", LOG_LEVEL="CRITICAL")
+    alone = run("-c", program, **production, LOG_LEVEL="CRITICAL")
+
+    problem = "application/problem+json"
+    to_https = [301, "https://shop.example/api/v1/orders/?page_size=5"]
+    assert behind_proxy.stderr == ""
+    assert json.loads(behind_proxy.stdout) == {
+        "health": [200, "application/json"],
+        "ready": [503, "application/json"],
+        "http": to_https,
+        "https": [401, problem],
+        "media": [404, problem],
+        "host": [400, problem],
+    }
+    # A caller's own header counts for nothing where no proxy sets it.
+    assert json.loads(alone.stdout)["https"] == [301, "https://shop.example/api/v1/orders/"]

@@ -1,0 +1,75 @@
+"""Callers and readers that the tests of the core share."""
+
+import base64
+import io
+import json
+import logging
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from django.test import Client
+from pythonjsonlogger.json import JsonFormatter
+
+
+def problem_of(response):
+    """Return a problem document without its request_id, which is the header's."""
+    assert response["Content-Type"] == "application/problem+json"
+    body = json.loads(response.content)
+    assert list(body)[:7] == ["type", "title", "status", "detail", "code", "errors", "request_id"]
+    assert body["type"] == "about:blank"
+    assert body["status"] == response.status_code
+    assert body["request_id"] == response["X-Request-ID"]
+    del body["type"], body["status"], body["request_id"]
+    return body
+
+
+def basic(username, password="pw"):
+    token = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {token}"}
+
+
+@pytest.fixture
+def model():
+    """`model("orders.Order")`: a model of an app that the core itself does not know."""
+    return apps.get_model
+
+
+@pytest.fixture
+def program(db):
+    """Staff without any right, who signs in by name and password `pw`."""
+    return get_user_model().objects.create_user("program", password="pw", is_staff=True)
+
+
+@pytest.fixture
+def anonymous():
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def log(request):
+    """Return what the shop's own handler has written meanwhile, each line parsed."""
+    handler = next(
+        each for each in logging.getLogger().handlers if isinstance(each.formatter, JsonFormatter)
+    )
+    written = io.StringIO()
+    before = handler.setStream(written)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    handler.setStream(before)
+
+
+@pytest.fixture
+def no_throttle_history():
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def shop(api):
+    """A customer C1 and 100 pieces of the SKU TEA at 10.00."""
+    assert api.post("/customers/", {"name": "A", "phone": "0722000000", "code": "C1"}).status_code
+    product = {"name": "Tea", "sku": "TEA", "price": "10.00", "stock": 100}
+    assert api.post("/products/", product).status_code == 201
+    return {"customer": "C1", "lines": [{"sku": "TEA", "quantity": 2}]}

@@ -1,0 +1,97 @@
+"""What no honest caller sends must be refused or ignored, never answered with a 500."""
+
+import pytest
+from django.test import Client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.probe")]
+
+
+@pytest.mark.parametrize("charset", ["rot13", "unicode_escape", "utf-7", "zlib", "idna", "nope"])
+def test_a_charset_of_the_callers_choosing_does_not_read_the_query(api, charset):
+    def get(path):
+        return api.client.generic(
+            "GET", path, content_type=f"application/json; charset={charset}"
+        )
+
+    assert " é " in get("/who?q=%C3%A9").content.decode()
+    assert get("/api/v1/workers/?%5cud800=1").status_code == 400
+    assert get("/api/v1/customers/?search=%5cud800").status_code == 200
+
+
+def test_without_a_charset_the_query_is_utf_8_and_what_is_not_is_replaced(api):
+    assert api.client.get("/who?q=%C3%A9").content.decode() == "None é ['sessionid']"
+    assert api.client.get("/who?q=%ff%ed%a0%80").content.decode() == "None ���� ['sessionid']"
+
+
+def test_an_escaped_nul_in_the_session_cookie_is_no_session():
+    client = Client(raise_request_exception=False)
+
+    def get(path):
+        return client.get(path, headers={"Cookie": r'sessionid="\000aaaaaaaaaa"; theme=dark'})
+
+    assert get("/who").content.decode() == "None None ['theme']"
+    assert get("/api/v1/workers/").status_code == 401
+    assert get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["search=%00", "ordering=%00", "%00=1", "cursor=%00", "page_size=%00", "count=%00", "customer=%00"],
+)
+def test_a_nul_in_the_query_is_a_400(api, query):
+    response = api.get(f"/orders/?{query}")
+
+    assert response.status_code == 400
+    assert response.json()["code"] == "invalid_parameter"
+
+
+@pytest.mark.parametrize("path", ["/media/%00", "/static/%00", "/%00"])
+def test_a_nul_in_a_path_is_a_404(anonymous, path):
+    assert anonymous.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/media/../secret_key", "/media/%2e%2e/secret_key"])
+def test_a_path_out_of_the_uploads_is_refused(anonymous, path):
+    assert anonymous.get(path).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/variants/", b'{"product": 1e400, "sku": "a", "price": "1.00"}'),
+        ("/variants/", b'{"product": %s, "sku": "a", "price": "1.00"}' % (b"9" * 400)),
+        ("/variants/", b'{"product": [[]], "sku": {"a": 1}, "price": true, "stock": 1e308}'),
+        ("/customers/", b'{"name": "a\\u0000b", "phone": "0722\\u0000000000"}'),
+        ("/customers/", b'{"name": "A", "phone": "0722000000", "language": "\\ud800"}'),
+        ("/orders/", b'{"customer": "\\u0000", "lines": [{"sku": "\\u0000", "quantity": 1}]}'),
+        ("/orders/", b'{"customer": {}, "lines": {"0": 1}}'),
+        ("/orders/", b'{"customer": 1e308, "lines": [1, null, [], "a"]}'),
+        ("/products/", b'{"name": "\\u0000", "price": "NaN", "sku": "a"}'),
+        ("/products/", b'{"name": "a", "price": "Infinity", "sku": "a"}'),
+        ("/products/", b'{"name": "a", "price": "1e999999999", "sku": "a"}'),
+        ("/products/", b'{"name": "a", "price": 1.7976931348623157e308, "sku": "a"}'),
+        ("/products/", b"null"),
+        ("/products/", b'"text"'),
+        ("/products/", b"[" * 900 + b"]" * 900),
+    ],
+)
+def test_hostile_values_in_a_body_are_a_400(api, path, body):
+    response = api.post(path, body)
+
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "X" * 100])
+def test_a_method_of_no_resource_is_a_405(api, method):
+    response = api._call(method, "/workers/")
+
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+def test_options_and_head_answer_without_a_crash(api):
+    for path in ("/workers/", "/orders/", "/products/", "/variants/", "/customers/", "/messages/"):
+        assert api._call("OPTIONS", path).status_code == 200
+        head = api._call("HEAD", path)
+        assert (head.status_code, head.content) == (200, b"")

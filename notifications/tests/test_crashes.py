@@ -1,0 +1,195 @@
+"""Workers killed at the worst moments: real processes, a real gateway, and its book to compare."""
+
+import os
+import random
+import signal
+import time
+from contextlib import ExitStack
+
+import pytest
+from django.db import connection, transaction
+from django_tasks_db.models import DBTaskResult
+
+from catalog.tests.factories import VariantFactory
+from customers.tests.factories import CustomerFactory
+from notifications.models import Message
+from notifications.tasks import deliver_messages
+from orders.services import Wanted, place_order
+from orders.tests.factories import OrderFactory
+from tests.processes import spawn_manage, wait_until
+from tests.servers import spawn_gateway
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FIRST, SECOND, THIRD = (f"+25472200000{n}" for n in (1, 2, 3))
+
+
+@pytest.fixture
+def gateway(transactional_db, tmp_path):
+    with spawn_gateway(tmp_path) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def start(gateway):
+    """`start("worker")`: a process of `manage.py` that ends with the test at the latest."""
+    with ExitStack() as stack:
+        yield lambda *command: stack.enter_context(spawn_manage(*command, env=gateway.env))
+
+
+def place_orders(*phones):
+    for phone in phones:
+        OrderFactory.create(customer=CustomerFactory.create(phone=phone))
+
+
+def status_of(phone):
+    return Message.objects.values_list("status", flat=True).get(to=phone)
+
+
+def run_twice_more():
+    """Have the whole outbox looked through again, as it is every two seconds anyway."""
+    for _ in range(2):
+        run = DBTaskResult.objects.filter(pk=deliver_messages.enqueue().id)
+        wait_until(lambda run=run: run.get().status == "SUCCESSFUL")
+
+
+def backends_waiting_for_a_lock():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return [pid for (pid,) in cursor.fetchall()]
+
+
+def test_killed_between_claiming_and_sending_a_message_goes_out_once(gateway, start):
+    place_orders(FIRST, SECOND)
+    gateway.behave(FIRST, "hold")
+    worker = start("worker")
+    # While the first is at the gateway, the second is claimed and has not begun.
+    wait_until(lambda: gateway.numbers() == [FIRST])
+    second = Message.objects.get(to=SECOND)
+    assert (second.status, second.fence is not None) == ("queued", True)
+
+    with transaction.atomic():
+        Message.objects.select_for_update().get(pk=second.pk)
+        gateway.release()
+        wait_until(backends_waiting_for_a_lock)
+        assert status_of(FIRST) == "sent"
+        # Now it stands before `begin_sending` of the second, and there it dies.
+        worker.kill()
+        with connection.cursor() as cursor:
+            # A backend that waits for a lock does not notice its client's death: it would begin
+            # the message in the dead worker's name, and the message would end as unknown.
+            for pid in backends_waiting_for_a_lock():
+                cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        wait_until(lambda: not backends_waiting_for_a_lock())
+    assert gateway.numbers() == [FIRST]
+    start("worker")
+    start("ticker")
+
+    wait_until(lambda: status_of(SECOND) == "sent")
+    run_twice_more()
+    assert gateway.numbers() == [FIRST, SECOND]
+    assert [row.attempts for row in Message.objects.all()] == [1, 1]
+
+
+def test_killed_while_the_gateway_hangs_a_message_is_unknown_and_never_sent_again(gateway, start):
+    place_orders(FIRST, SECOND, THIRD)
+    gateway.behave(SECOND, "hang")
+    worker = start("worker")
+    start("ticker")
+    wait_until(lambda: gateway.numbers() == [FIRST, SECOND])
+
+    worker.kill()
+    assert (status_of(FIRST), status_of(SECOND), status_of(THIRD)) == ("sent", "sending", "queued")
+    start("worker")
+
+    wait_until(lambda: status_of(SECOND) == "unknown" and status_of(THIRD) == "sent")
+    run_twice_more()
+    # The gateway did take the one that nobody knows of: sent again, it would have come twice.
+    assert gateway.numbers() == [FIRST, SECOND, THIRD]
+    assert (status_of(FIRST), status_of(SECOND), status_of(THIRD)) == ("sent", "unknown", "sent")
+    row = Message.objects.get(to=SECOND)
+    assert (row.attempts, row.error) == (1, "The worker died while the gateway was being asked.")
+
+
+def test_without_a_crash_an_outcome_after_the_lease_still_counts(gateway, start):
+    place_orders(FIRST)
+    gateway.behave(FIRST, "hold")
+    start("worker", "--id", "slow")
+    wait_until(lambda: gateway.numbers() == [FIRST])
+    start("worker", "--id", "other")
+    start("ticker")
+    wait_until(lambda: status_of(FIRST) == "unknown")
+
+    gateway.release()
+
+    wait_until(lambda: status_of(FIRST) == "sent")
+    assert Message.objects.get().transport_id == gateway.book()[0]["id"]
+    assert gateway.numbers() == [FIRST]
+
+
+def test_a_worker_that_is_told_to_stop_finishes_one_message_and_leaves_the_rest_to_others(
+    gateway, start
+):
+    place_orders(FIRST, SECOND, THIRD)
+    gateway.behave(FIRST, "hold")
+    worker = start("worker")
+    wait_until(lambda: gateway.numbers() == [FIRST])
+
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.wait_until_said("shutting down gracefully")
+    gateway.release()
+
+    assert worker.process.wait(10) == 0
+    assert (status_of(FIRST), status_of(SECOND), status_of(THIRD)) == ("sent", "queued", "queued")
+    assert (
+        list(Message.objects.filter(status="queued").values_list("fence", flat=True)) == [None] * 2
+    )
+    start("worker")
+    start("ticker")
+    wait_until(lambda: status_of(THIRD) == "sent")
+    assert gateway.numbers() == [FIRST, SECOND, THIRD]
+
+
+def test_200_messages_through_workers_that_are_killed_at_random(gateway, start):
+    chance = random.Random(7)  # The moments differ from run to run all the same.
+    sku = VariantFactory.create(stock=200).sku
+    for _ in range(200):
+        place_order(customer=CustomerFactory.create(), lines=[Wanted(sku=sku, quantity=1)], by=None)
+    gateway.behave("*", "slow:0.02")
+    start("ticker")
+    workers = [start("worker"), start("worker")]
+    kills = 0
+    for _ in range(5):
+        seen = len(gateway.book())
+        # Somewhere in the midst of sending, whichever of them has started to.
+        wait_until(lambda seen=seen: len(gateway.book()) >= seen + 10)
+        time.sleep(chance.uniform(0, 0.2))
+        victim = workers.pop(0)
+        victim.kill()
+        kills += 1
+        workers.append(start("worker"))
+
+    unfinished = Message.objects.exclude(status__in=["sent", "unknown"])
+    wait_until(lambda: not unfinished.exists(), seconds=30)
+    run_twice_more()
+
+    book = {entry["id"]: entry for entry in gateway.book()}
+    rows = {row.to: row for row in Message.objects.all()}
+    taken = gateway.numbers()
+    assert len(rows) == 200
+    # Nobody was told twice.
+    assert len(taken) == len(set(taken))
+    for row in rows.values():
+        assert row.status in {"sent", "unknown"}
+        assert row.attempts == 1
+        if row.status == "sent":
+            entry = book[row.transport_id]
+            assert (entry["to"], entry["message"]) == (row.to, row.body)
+    # A worker has one message in hand at a time, so each kill leaves at most one in doubt.
+    unknown = {row.to for row in rows.values() if row.status == "unknown"}
+    assert len(unknown) <= kills
+    # All others were told, and the gateway knows of nothing that the table does not.
+    assert set(rows) - unknown <= set(taken) <= set(rows)
