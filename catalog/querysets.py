@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ class VariantQuerySet(QuerySet["Variant"]):
         return self.select_related("product")
 
     def with_skus_in_any_case(self, skus: Iterable[str]) -> Self:
+        skus = list(skus)
+        # As written too: a database in the plain C locale knows no case beyond ASCII.
         return self.annotate(lower_sku=Lower("sku")).filter(
-            lower_sku__in=[sku.lower() for sku in skus]
+            Q(lower_sku__in=[sku.lower() for sku in skus]) | Q(sku__in=skus)
         )
 
     def for_sale(self, skus: Iterable[str]) -> Self:
         """Those of the SKUs that can be ordered now: of a product that is published."""
-        return self.for_display().filter(sku__in=list(skus), product__is_published=True)
+        return self.for_display().with_skus_in_any_case(skus).filter(product__is_published=True)

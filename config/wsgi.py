@@ -2,8 +2,9 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
-application = get_wsgi_application()
+# Here, so that the variable above is set before Django is.
+from core import wsgi
+
+application = wsgi.application()

@@ -59,17 +59,20 @@ def _user_of(request: HttpRequest) -> str | None:
 class OddInputMiddleware:
     """Disarm what Django takes at its word and then fails on with a 500.
 
-    A `charset` of the caller's choosing (`rot13`, `unicode_escape`) would
-    decode the query string; an escaped NUL in the session's cookie would reach
-    the database.
+    An `Accept` whose parameters cannot be read counts as none; an escaped NUL
+    in the session's cookie would reach the database. (`core.wsgi` has the rest.)
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "charset" in (request.content_params or {}):
-            request.encoding = settings.DEFAULT_CHARSET
+        try:
+            _ = request.accepted_types
+        except ValueError:
+            request.META["HTTP_ACCEPT"] = "*/*"
+            # A copy of META, which is made again when it is next asked for.
+            del request.headers
         for name in [name for name, value in request.COOKIES.items() if "\x00" in value]:
             del request.COOKIES[name]
         return self.get_response(request)

@@ -1,5 +1,7 @@
 """Phone numbers, in E.164 (`+254722000000`) wherever they are stored or sent."""
 
+from contextlib import suppress
+
 import phonenumbers
 from django.conf import settings
 
@@ -20,11 +22,12 @@ def parse_phone(text: str) -> str:
     Raises:
         ImpossiblePhone: no network gives out such a number.
     """
-    try:
-        number = phonenumbers.parse(text, settings.SHOP_REGION)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not phonenumbers.is_valid_number(number):
+    number = None
+    # Letters would be read as a keypad's, and an extension be dropped in silence.
+    if not any(char.isalpha() for char in text):
+        with suppress(phonenumbers.NumberParseException):
+            number = phonenumbers.parse(text, settings.SHOP_REGION)
+    if number is None or number.extension or not phonenumbers.is_valid_number(number):
         raise ImpossiblePhone(
             "This is not a phone number. Write it as 0722 000 000 or with its country code,"
             " +254 722 000 000."

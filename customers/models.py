@@ -9,7 +9,8 @@ from django.db.models.functions import Now
 
 from core.phones import ImpossiblePhone, parse_phone
 
-CODE_PATTERN = r"[A-Za-z0-9_.-]{1,32}"
+# A letter or digit first: "." and ".." would vanish from an address.
+CODE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}"
 
 
 class Customer(models.Model):
@@ -21,7 +22,8 @@ class Customer(models.Model):
         blank=True,
         validators=[
             RegexValidator(
-                rf"^{CODE_PATTERN}\Z", "Only letters, digits, dots, dashes and underscores."
+                rf"^{CODE_PATTERN}\Z",
+                "Only letters, digits, dots, dashes and underscores, a letter or digit first.",
             )
         ],
         help_text="Left empty, one is made.",

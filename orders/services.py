@@ -36,7 +36,7 @@ MAX_TOTAL = Decimal("999999999999.99")
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A line to be ordered: so many pieces of a SKU."""
+    """A line to be ordered: so many pieces of a SKU, in capitals or not."""
 
     sku: str
     quantity: int
@@ -63,12 +63,13 @@ def place_order(
             "customer", detail="There is no such customer any more.", code="does_not_exist"
         ) from None
     variants = {
-        variant.sku: variant for variant in Variant.objects.for_sale(line.sku for line in lines)
+        variant.sku.lower(): variant
+        for variant in Variant.objects.for_sale(line.sku for line in lines)
     }
     _refuse_unknown(lines, known=set(variants))
     quantities: dict[int, int] = {}
     for line in lines:
-        key = variants[line.sku].pk
+        key = variants[line.sku.lower()].pk
         quantities[key] = quantities.get(key, 0) + line.quantity
     by_key = {variant.pk: variant for variant in variants.values()}
     total = sum(
@@ -218,7 +219,7 @@ def _refuse_unknown(lines: Sequence[Wanted], *, known: set[str]) -> None:
             detail=f"{line.sku} is not for sale.",
         )
         for index, line in enumerate(lines)
-        if line.sku not in known
+        if line.sku.lower() not in known
     ]
     if errors:
         raise UnknownGoods("A line names something that is not for sale.", errors=errors)
@@ -228,12 +229,12 @@ def _naming_lines(
     error: OutOfStock, lines: Sequence[Wanted], variants: dict[int, Variant]
 ) -> OutOfStock:
     """Say the catalogue's error in the caller's terms: the first line of each short SKU."""
-    index_of = {line.sku: index for index, line in reversed(list(enumerate(lines)))}
+    index_of = {line.sku.lower(): index for index, line in reversed(list(enumerate(lines)))}
     return OutOfStock(
         error.detail,
         errors=[
             FieldError(
-                path=("lines", index_of[variants[int(each.path[1])].sku], "quantity"),
+                path=("lines", index_of[variants[int(each.path[1])].sku.lower()], "quantity"),
                 code=each.code,
                 detail=each.detail,
             )

@@ -20,7 +20,7 @@ from django.db import connection
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 15) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
@@ -59,11 +59,11 @@ class Managed:
     def said(self, text: str) -> bool:
         return any(text in line["message"] for line in self.log_lines())
 
-    def wait_until_said(self, text: str, seconds: float = 15) -> None:
+    def wait_until_said(self, text: str, seconds: float = 30) -> None:
         wait_until(lambda: self.said(text) or self.process.poll() is not None, seconds)
         assert self.said(text), f"it did not say {text!r} but:\n{self.log()}"
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = 15) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
         """Ask it to end, wait until it has, and return its exit status."""
         self.process.send_signal(number)
         return self.process.wait(seconds)

@@ -49,14 +49,15 @@ def test_an_order_is_placed_accepted_and_fulfilled_and_the_customer_is_told_each
 
     with ExitStack() as stack:
         gateway = stack.enter_context(spawn_gateway(tmp_path))
-        web, base = stack.enter_context(spawn_web(env=gateway.env))
+        env = gateway.env | {"WORKER_LEASE_SECONDS": "15"}
+        web, base = stack.enter_context(spawn_web(env=env))
         ready = requests.get(f"{base}/readyz", timeout=10)
         assert (ready.status_code, ready.json()["checks"]["worker"]) == (
             503,
             "none has been seen lately",
         )
-        worker = stack.enter_context(spawn_manage("worker", env=gateway.env))
-        ticker = stack.enter_context(spawn_manage("ticker", env=gateway.env))
+        worker = stack.enter_context(spawn_manage("worker", env=env))
+        ticker = stack.enter_context(spawn_manage("ticker", env=env))
         wait_until(lambda: requests.get(f"{base}/readyz", timeout=10).status_code == 200)
         shop = Caller(base)
 

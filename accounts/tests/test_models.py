@@ -3,7 +3,9 @@
 import uuid
 
 import pytest
+from django.core.exceptions import FieldError
 from django.db import IntegrityError, connection, transaction
+from django.forms import modelform_factory
 from django.test import Client
 from django.urls import reverse
 
@@ -54,6 +56,11 @@ def test_subject_outlives_a_new_name_password_and_deactivation():
     user.save()
 
     assert User.objects.get(username="amina.new").subject == subject
+
+
+def test_subject_can_be_in_no_form():
+    with pytest.raises(FieldError, match="non-editable"):
+        modelform_factory(User, fields=["subject"])
 
 
 @pytest.mark.django_db

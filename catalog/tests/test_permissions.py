@@ -1,11 +1,13 @@
 """Who may do what at each of the catalogue's addresses."""
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
 from accounts.tests.factories import StaffFactory
 from catalog.api.urls import urlpatterns
 from catalog.models import Category, Product, Variant
+from catalog.permissions import can_manage_catalogue, can_see_catalogue
 from core.tests.rest import problem, routes_of
 
 from .factories import CategoryFactory, ProductFactory, VariantFactory
@@ -35,7 +37,7 @@ ROUTES = {
     ("DELETE", "variant-detail"): (None, 204, MANAGE),
     ("POST", "variant-adjust-stock"): ({"quantity": 5}, 200, MANAGE),
 }
-every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: "-".join(route))
+every_route = pytest.mark.parametrize("route", ROUTES, ids="-".join)
 
 
 @pytest.fixture
@@ -116,3 +118,13 @@ def test_the_deactivated_may_nothing(call, route):
     assert (
         call(StaffFactory.create(is_active=False, permissions=[MANAGE]), route).status_code == 401
     )
+
+
+@pytest.mark.parametrize("predicate", [can_see_catalogue, can_manage_catalogue])
+def test_predicates_hold_by_themselves(predicate):
+    """GraphQL and the admin ask them without REST's own look at `is_staff`."""
+    rights = [MANAGE]
+
+    assert predicate(StaffFactory.create(permissions=rights))
+    assert not predicate(StaffFactory.create(is_staff=False, permissions=rights))
+    assert not predicate(AnonymousUser())

@@ -6,7 +6,9 @@ from config.settings.database import database_from_url
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_a_url_names_server_user_and_database(scheme):
-    database = database_from_url(f"{scheme}://du%40ka:p%2Fw%3A@db.example:5433/shop?sslmode=require")
+    database = database_from_url(
+        f"{scheme}://du%40ka:p%2Fw%3A@db.example:5433/shop?sslmode=require"
+    )
 
     assert database == {
         "ENGINE": "django.db.backends.postgresql",
@@ -59,5 +61,5 @@ def test_a_url_that_is_none_is_refused_without_telling_it(url):
     ],
 )  # fmt: skip
 def test_another_kind_of_database_is_refused(url):
-    with pytest.raises(ImproperlyConfigured, match="^DATABASE_URL must start with postgres://"):
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL must start with postgres://"):
         database_from_url(url)

@@ -51,7 +51,7 @@ def test_a_web_server_does_not_start_either(run):
 def test_with_what_it_needs_it_starts_and_passes_djangos_checks_for_deployment(run):
     ended = run(
         *("manage.py", "check", "--deploy", "--fail-level", "WARNING", "--database", "default"),
-        **PRODUCTION | {"DATABASE_URL": database_url(), "SECURE_HSTS_PRELOAD": "true"},
+        **PRODUCTION | {"DATABASE_URL": database_url()},
     )
 
     assert ended.stderr == ""
@@ -110,12 +110,12 @@ def test_a_shop_behind_a_proxy_speaks_https_only_and_shows_its_health_to_all(run
     )
     production = PRODUCTION | {"DATABASE_URL": database_url()}
 
-    behind_proxy = run("-c", program, **production, BEHIND_PROXY="true", LOG_LEVEL="CRITICAL")
-    alone = run("-c", program, **production, LOG_LEVEL="CRITICAL")
+    behind_proxy = run("-c", program, **production, BEHIND_PROXY="true")
+    alone = run("-c", program, **production)
 
     problem = "application/problem+json"
     to_https = [301, "https://shop.example/api/v1/orders/?page_size=5"]
-    assert behind_proxy.stderr == ""
+    assert behind_proxy.returncode == 0, behind_proxy.stderr
     assert json.loads(behind_proxy.stdout) == {
         "health": [200, "application/json"],
         "ready": [503, "application/json"],

@@ -5,8 +5,14 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
+from psycopg2.errorcodes import (
+    DEADLOCK_DETECTED,
+    FOREIGN_KEY_VIOLATION,
+    SERIALIZATION_FAILURE,
+)
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -103,7 +109,22 @@ def _mapped(error: Exception) -> tuple[Problem | None, dict[str, str]]:
             body = _of_validation_error(error)
         case exceptions.APIException():
             body, headers = _of_api_exception(error)
+        case DatabaseError():
+            body, headers = _of_database_error(error)
     return body, headers
+
+
+def _of_database_error(error: DatabaseError) -> tuple[Problem | None, dict[str, str]]:
+    """Answer for what two requests did to each other; anything else is a fault of ours (500)."""
+    code = getattr(error.__cause__, "pgcode", None)
+    if code == FOREIGN_KEY_VIOLATION:
+        # Held at the commit: what this refers to was deleted since it was looked up.
+        detail = "Something that this refers to was deleted meanwhile. Read it again."
+        return problem(409, code="conflict", detail=detail), {}
+    if code in {DEADLOCK_DETECTED, SERIALIZATION_FAILURE}:
+        detail = "Another request stood in the way; nothing was changed. Send it again."
+        return problem(503, code="try_again", detail=detail), {"Retry-After": "1"}
+    return None, {}
 
 
 def _of_domain_error(error: DomainError) -> Problem:

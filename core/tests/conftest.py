@@ -1,6 +1,5 @@
 """Callers and readers that the tests of the core share."""
 
-import base64
 import io
 import json
 import logging
@@ -11,23 +10,6 @@ from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.test import Client
 from pythonjsonlogger.json import JsonFormatter
-
-
-def problem_of(response):
-    """Return a problem document without its request_id, which is the header's."""
-    assert response["Content-Type"] == "application/problem+json"
-    body = json.loads(response.content)
-    assert list(body)[:7] == ["type", "title", "status", "detail", "code", "errors", "request_id"]
-    assert body["type"] == "about:blank"
-    assert body["status"] == response.status_code
-    assert body["request_id"] == response["X-Request-ID"]
-    del body["type"], body["status"], body["request_id"]
-    return body
-
-
-def basic(username, password="pw"):
-    token = base64.b64encode(f"{username}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {token}"}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
@@ -105,6 +106,14 @@ class WorkerViewSet(ResourceViewSet):
     @action(detail=False)
     def crash(self, request):
         raise RuntimeError(SECRET)
+
+    @action(detail=False)
+    def closed(self, request):
+        raise PermissionDenied("The shop is closed on Sundays.")
+
+    @action(detail=False)
+    def locked(self, request):
+        raise PermissionDenied
 
 
 def crash(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,7 @@
 """What tests of every app's REST say again and again."""
 
+import base64
+import json
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -60,3 +62,20 @@ def routes_of(urlpatterns: Iterable[URLPattern]) -> set[tuple[str, str]]:
 def utc(time: Any) -> str:
     """Return a time as the API writes it."""
     return time.isoformat().replace("+00:00", "Z")
+
+
+def problem_of(response: HttpResponse) -> dict[str, Any]:
+    """Return what a problem document says beyond the status and the request's id."""
+    assert response["Content-Type"] == "application/problem+json"
+    body = json.loads(response.content)
+    assert list(body)[:7] == ["type", "title", "status", "detail", "code", "errors", "request_id"]
+    assert body.pop("type") == "about:blank"
+    assert body.pop("status") == response.status_code
+    assert body.pop("request_id") == response["X-Request-ID"]
+    return body
+
+
+def basic(username: str, password: str = "pw") -> dict[str, str]:
+    """Return the headers that sign somebody in by name and password."""
+    token = base64.b64encode(f"{username}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {token}"}

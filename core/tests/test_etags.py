@@ -1,10 +1,12 @@
 import re
+from functools import partial
 
 import pytest
 
+from core.etags import check_if_match
 from core.models import Worker
-from core.tests.conftest import problem_of
-from core.tests.threads import in_threads
+from core.tests.races import at_once
+from core.tests.rest import problem_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.probe")]
 
@@ -60,6 +62,10 @@ def test_what_the_caller_does_not_have_is_sent(api, customer, header):
     header = header.format(customer["ETag"].strip('"'))
 
     assert api.get("/customers/C1/", if_none_match=header).status_code == 200
+
+
+def test_a_check_without_the_header_asks_for_nothing(rf):
+    assert check_if_match(rf.patch("/"), '"any"') is None
 
 
 def test_a_304_is_no_longer_given_after_a_change(api, customer):
@@ -124,11 +130,9 @@ def test_goods_that_were_sold_meanwhile_are_something_else(api, shop):
 def test_of_changes_at_once_of_the_same_etag_exactly_one_is_made(api_as, shopkeeper, api, customer):
     callers = [api_as(shopkeeper) for _ in range(6)]
 
-    answers = in_threads(
-        *[
-            lambda each=each, n=n: each.patch(
-                "/customers/C1/", {"name": f"N{n}"}, if_match=customer["ETag"]
-            )
+    answers = at_once(
+        [
+            partial(each.patch, "/customers/C1/", {"name": f"N{n}"}, if_match=customer["ETag"])
             for n, each in enumerate(callers)
         ]
     )
@@ -148,11 +152,11 @@ def test_of_a_change_and_a_deletion_at_once_one_is_made(api_as, shopkeeper, api)
         etag = api.get(f"/workers/w{n}/")["ETag"]
         one, two = api_as(shopkeeper), api_as(shopkeeper)
 
-        deleted, patched = in_threads(
-            lambda one=one, n=n, etag=etag: one.delete(f"/workers/w{n}/", if_match=etag),
-            lambda two=two, n=n, etag=etag: two.patch(
-                f"/workers/w{n}/", {"message": "a"}, if_match=etag
-            ),
+        deleted, patched = at_once(
+            [
+                partial(one.delete, f"/workers/w{n}/", if_match=etag),
+                partial(two.patch, f"/workers/w{n}/", {"message": "a"}, if_match=etag),
+            ]
         )
 
         # The probe's change changes nothing, so that the deletion may come after it.

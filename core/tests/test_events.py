@@ -53,7 +53,7 @@ def test_a_code_can_be_declared_once():
     ],
 )
 def test_a_text_with_a_variable_that_is_not_declared_is_refused(text, unknown):
-    with pytest.raises(ValueError) as error:  # noqa: PT011
+    with pytest.raises(ValueError) as error:
         declare(text=text)
 
     assert str(error.value) == f"test.happened: unknown variables {unknown} in its text."

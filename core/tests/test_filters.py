@@ -1,6 +1,6 @@
 import pytest
 
-from core.tests.conftest import problem_of
+from core.tests.rest import problem_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.probe")]
 
@@ -25,7 +25,10 @@ def test_an_unknown_parameter_is_refused_and_the_known_ones_are_named(api):
         " search."
     )
 
-    assert refused(api, "/customers/?colour=red&language=sw&a/b=1") == {"colour": known, "a/b": known}
+    assert refused(api, "/customers/?colour=red&language=sw&a/b=1") == {
+        "colour": known,
+        "a/b": known,
+    }
     assert refused(api, "/workers/?ordering=id&search=a&page_size=5") == {
         "ordering": "Unknown parameter. Known: count, cursor, page_size.",
         "search": "Unknown parameter. Known: count, cursor, page_size.",
@@ -42,7 +45,9 @@ def test_all_wrong_values_are_named_at_once(api):
     }
 
 
-@pytest.mark.parametrize("ordering", ["pk", "-pk", "id", "code", "--name", "name,created_at", "", "-"])
+@pytest.mark.parametrize(
+    "ordering", ["pk", "-pk", "id", "code", "--name", "name,created_at", "", "-"]
+)
 def test_an_unknown_ordering_is_refused_and_the_known_ones_are_named(api, ordering):
     assert refused(api, f"/customers/?ordering={ordering}") == {
         "ordering": "Cannot order by this. Choose from name, -name, created_at, -created_at."
@@ -54,9 +59,9 @@ def test_a_time_is_read_in_its_own_zone(api, shop, model, when):
     number = api.post("/orders/", shop).json()["number"]
     model("orders.Order").objects.update(placed_at="2026-11-21T05:00:00Z")
 
-    assert [each["number"] for each in api.get(f"/orders/?placed_after={when}").json()["results"]] == [
-        number
-    ]
+    assert [
+        each["number"] for each in api.get(f"/orders/?placed_after={when}").json()["results"]
+    ] == [number]
     assert api.get(f"/orders/?placed_before={when}").json()["results"] == []
 
 

@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory
 
 from core import health, jobs
 from core.models import Worker
-from core.tests.threads import in_threads
+from core.tests.races import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -72,11 +72,12 @@ def test_readyz_says_that_a_migration_is_missing_until_it_is_applied():
 
 def test_readyz_says_that_the_database_is_not_there():
     def without_database():
+        connection.close()
         connection.settings_dict = {**connection.settings_dict, "NAME": "gone"}
         return ask()
 
     unavailable = {"status": "unavailable", "checks": {"database": "unreachable"}}
-    assert in_threads(without_database) == [(503, unavailable)]
+    assert at_once([without_database]) == [(503, unavailable)]
 
 
 @pytest.mark.parametrize("how", ["by the server", "here"])
@@ -93,7 +94,7 @@ def test_readyz_says_that_the_session_has_ended(how):
         return [json.loads(health.readyz(request).content)["checks"] for _ in range(2)]
 
     unreachable = {"database": "unreachable"}
-    assert in_threads(without_session) == [[unreachable, unreachable]]
+    assert at_once([without_session]) == [[unreachable, unreachable]]
 
 
 def test_no_credentials_are_needed_and_no_other_method_is_known(client):

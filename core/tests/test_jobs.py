@@ -11,10 +11,10 @@ from django_tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
 from core import jobs
-from core.models import PeriodicJob, Worker
+from core.models import IdempotencyKey, PeriodicJob, Worker
 from core.tasks import reap_lost_tasks, remove_old_records
 from core.tests import probe
-from core.tests.threads import in_threads
+from core.tests.races import at_once
 
 READY, RUNNING = TaskResultStatus.READY, TaskResultStatus.RUNNING
 SUCCESSFUL, FAILED = TaskResultStatus.SUCCESSFUL, TaskResultStatus.FAILED
@@ -182,12 +182,12 @@ def test_any_number_of_tickers_at_once_enqueue_each_due_job_once(monkeypatch):
     monkeypatch.setattr(jobs, "_periodic", {})
     for task in (probe.fail, probe.note, probe.hang_once, probe.wait_for_file):
         jobs.periodic(every=HOUR)(task)
-    in_threads(*[jobs.sync_periodic_jobs] * 4)
+    at_once([jobs.sync_periodic_jobs] * 4)
 
     for _ in range(5):
         PeriodicJob.objects.update(next_run_at=Now() - F("every") / 2)
         DBTaskResult.objects.all().delete()
-        counts = in_threads(*[jobs.tick] * 4)
+        counts = at_once([jobs.tick] * 4)
 
         assert sum(counts) == 4
         assert enqueued() == 4
@@ -195,10 +195,15 @@ def test_any_number_of_tickers_at_once_enqueue_each_due_job_once(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_job_that_another_ticker_has_in_hand_is_skipped_rather_than_waited_for(periodic):
+    def tick():
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '3s'")
+        return jobs.tick()
+
     with transaction.atomic():
         PeriodicJob.objects.select_for_update().get()
-        assert in_threads(jobs.tick) == [0]
-    assert in_threads(jobs.tick) == [1]
+        assert at_once([tick]) == [0]
+    assert at_once([tick]) == [1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -219,10 +224,9 @@ def test_a_wake_up_of_a_transaction_that_is_rolled_back_is_forgotten():
         jobs.enqueue_on_commit(probe.fail)
         1 / 0  # noqa: B018
 
-    with transaction.atomic():
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
-            jobs.enqueue_on_commit(probe.fail)
-            1 / 0  # noqa: B018
+    with transaction.atomic(), pytest.raises(ZeroDivisionError), transaction.atomic():
+        jobs.enqueue_on_commit(probe.fail)
+        1 / 0  # noqa: B018
 
     assert enqueued() == 0
 
@@ -326,7 +330,7 @@ def test_two_reapers_at_once_take_each_task_once():
     for n in range(20):
         running(f"dead{n}")
 
-    assert sum(in_threads(*[jobs.reap_lost_tasks] * 4)) == 20
+    assert sum(at_once([jobs.reap_lost_tasks] * 4)) == 20
 
 
 def test_a_worker_gives_back_what_it_had_in_hand_and_nothing_of_others():
@@ -383,9 +387,14 @@ def test_a_long_task_is_told_to_stop(monkeypatch):
     assert jobs.stopping() is True
 
 
+def test_rows_are_called_by_what_a_person_knows_them_by(periodic):
+    assert str(periodic) == FAIL
+    assert str(Worker(id="shop-1234")) == "shop-1234"
+    assert str(IdempotencyKey(key="k")) == "k"
+
+
 def test_names_of_tasks_of_the_core_are_those_of_its_jobs():
     assert [task.module_path for task in (reap_lost_tasks, remove_old_records)] == [
         "core.tasks.reap_lost_tasks",
         "core.tasks.remove_old_records",
     ]
-    assert connection.vendor == "postgresql"

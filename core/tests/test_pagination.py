@@ -3,6 +3,7 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from core.models import Worker
-from core.tests.conftest import problem_of
+from core.tests.rest import problem_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.probe")]
 
@@ -59,6 +60,10 @@ def walk(api, url, link="next", field="code"):
     return pages, body
 
 
+def all_of(pages):
+    return list(chain.from_iterable(pages))
+
+
 @pytest.mark.parametrize("ordering", ["name", "-name"])
 def test_a_hundred_of_the_same_name_come_once_each_forwards_and_backwards(api, customers, ordering):
     expected = [customer.code for customer in customers]
@@ -69,9 +74,9 @@ def test_a_hundred_of_the_same_name_come_once_each_forwards_and_backwards(api, c
     backwards, first = walk(api, last["previous"], "previous")
 
     assert [len(each) for each in forwards] == [7] * 14 + [2]
-    assert sum(forwards, []) == expected
+    assert all_of(forwards) == expected
     assert [len(each) for each in backwards] == [7] * 14
-    assert sum(reversed(backwards), []) == expected[:98]
+    assert all_of(reversed(backwards)) == expected[:98]
     assert first["previous"] is None
 
 
@@ -116,9 +121,7 @@ def test_links_are_absolute_and_keep_the_other_parameters(api, customers):
     }
 
 
-def test_rows_that_come_and_go_between_pages_neither_repeat_nor_hide_others(
-    api, customers, model
-):
+def test_rows_that_come_and_go_between_pages_neither_repeat_nor_hide_others(api, customers, model):
     customer = model("customers.Customer")
 
     def add(code, name):
@@ -160,8 +163,8 @@ def test_times_are_told_apart_to_the_microsecond(api, customers, model):
     backwards, _ = walk(api, last["previous"], "previous")
 
     in_time = [customer.code for customer in customers]
-    assert sum(forwards, []) == in_time[::-1]
-    assert sum(reversed(backwards), []) == in_time[:3:-1]
+    assert all_of(forwards) == in_time[::-1]
+    assert all_of(reversed(backwards)) == in_time[:3:-1]
 
 
 def test_prices_and_names_in_any_script_are_followed(api, model):
@@ -176,8 +179,8 @@ def test_prices_and_names_in_any_script_are_followed(api, model):
     by_price, _ = walk(api, "/variants/?ordering=price&page_size=1", field="price")
     by_sku, _ = walk(api, "/variants/?ordering=-sku&page_size=1", field="sku")
 
-    assert sum(by_price, []) == ["0.00", "0.05", "0.05", "0.10", "10.00", "9999999999.99"]
-    assert sum(by_sku, []) == [f"{n} — é'\"%\\ 😀" for n in (5, 4, 3, 2, 1, 0)]
+    assert all_of(by_price) == ["0.00", "0.05", "0.05", "0.10", "10.00", "9999999999.99"]
+    assert all_of(by_sku) == [f"{n} — é'\"%\\ 😀" for n in (5, 4, 3, 2, 1, 0)]
 
 
 def test_a_view_that_names_no_ordering_is_ordered_by_key_newest_first(api):
@@ -238,7 +241,21 @@ def test_count_is_of_all_rows_that_the_filters_leave(api, customers, model):
 
 @pytest.mark.parametrize(
     "size",
-    ["0", "-1", "201", "1.0", "", "ten", "+5", " 5", "５", "1e1", "000000001999", "1" * 5000, "0x5"],
+    [
+        "0",
+        "-1",
+        "201",
+        "1.0",
+        "",
+        "ten",
+        "+5",
+        " 5",
+        "５",
+        "1e1",
+        "000000001999",
+        "1" * 5000,
+        "0x5",
+    ],
 )
 def test_a_page_size_out_of_bounds_is_a_400(api, customers, size):
     response = api.get(f"/customers/?page_size={quote(size)}")
@@ -284,12 +301,12 @@ def hostile_cursors(real):
     """Damaged, invented and forged ones; the last kind is what a signature is for."""
     chance = random.Random(1)
     payload, _, signature = real.rpartition(":")
-    for _ in range(100):
+    for _ in range(60):
         at = chance.randrange(len(real))
         other = chance.choice("ABCxyz019-_=:.%é\x00😀 ")
         if other != real[at]:
             yield real[:at] + other + real[at + 1 :]
-    for _ in range(50):
+    for _ in range(30):
         yield real[: chance.randrange(len(real))]
         yield "".join(chr(chance.randrange(1, 0x500)) for _ in range(chance.randrange(1, 60)))
         yield base64.urlsafe_b64encode(chance.randbytes(chance.randrange(60))).decode()
@@ -328,11 +345,18 @@ def test_hundreds_of_hostile_cursors_are_each_a_400(api, customers):
         for cursor in cursors
     }
 
-    assert len(answers) > 400
+    assert len(answers) > 300
     assert {response.status_code for response in answers.values()} == {400}
-    assert all(
-        problem_of(response)["code"] == "invalid_parameter" for response in answers.values()
-    )
+    assert all(problem_of(response)["code"] == "invalid_parameter" for response in answers.values())
+
+
+def test_a_cursor_from_before_its_column_became_another_kind_is_a_400(api, customers):
+    signed = Signer(salt="duka.cursor.customers.customer").sign_object
+    for parts in (["created_at", "n", "noon", "1"], ["created_at", "n", "2026-01-01", "one"]):
+        response = api.get(f"/customers/?ordering=created_at&cursor={quote(signed(parts))}")
+
+        assert response.status_code == 400
+        assert problem_of(response) == NOT_A_CURSOR
 
 
 def test_a_cursor_outlives_a_change_of_the_secret_key_that_keeps_the_old_one(

@@ -65,3 +65,9 @@ def test_a_number_without_a_country_code_is_of_the_shops_region(settings):
     settings.SHOP_REGION = "UG"
 
     assert parse_phone("0772 000000") == "+256772000000"
+
+
+@pytest.mark.parametrize("text", ["0722 ABC DEF", "+254 722 000 000 ext. 5", "0722000000#5"])
+def test_letters_and_extensions_are_refused_rather_than_guessed_at_or_dropped(text):
+    with pytest.raises(ImpossiblePhone):
+        parse_phone(text)

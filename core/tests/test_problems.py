@@ -4,8 +4,8 @@ import pytest
 from django.test import Client
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 
-from core.tests.conftest import basic, problem_of
 from core.tests.probe import SECRET
+from core.tests.rest import basic, problem_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.probe")]
 
@@ -50,9 +50,7 @@ def test_a_body_that_is_not_json_is_refused_with_400(api, body, detail):
 
     assert response.status_code == 400
     if detail is None:  # No body at all is the empty object.
-        assert problem_of(response) == invalid(
-            ("/message", "required", "This field is required.")
-        )
+        assert problem_of(response) == invalid(("/message", "required", "This field is required."))
     else:
         body = problem_of(response)
         assert body["detail"].startswith(detail)
@@ -205,6 +203,19 @@ def test_somebody_without_the_right_gets_a_403(anonymous, program):
             "code": "permission_denied",
             "errors": [],
         }
+
+
+def test_a_refusal_of_djangos_own_is_a_403_with_its_sentence_if_it_has_one(api):
+    closed, locked = api.get("/workers/closed/"), api.get("/workers/locked/")
+
+    assert closed.status_code == locked.status_code == 403
+    assert problem_of(closed) == {
+        "title": "Forbidden",
+        "detail": "The shop is closed on Sundays.",
+        "code": "permission_denied",
+        "errors": [],
+    }
+    assert problem_of(locked)["detail"] == "Forbidden."
 
 
 def test_a_session_without_a_csrf_token_may_read_but_not_write(program, shopkeeper):

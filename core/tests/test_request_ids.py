@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from core import request_id
-from core.tests.conftest import basic
 from core.tests.probe import SECRET
+from core.tests.rest import basic
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.probe")]
 
@@ -19,7 +19,19 @@ def test_a_harmless_id_of_the_callers_is_echoed(anonymous, ident):
 
 @pytest.mark.parametrize(
     "ident",
-    ["", " ", "a b", "a\nb", "a\r\nSet-Cookie: x=1", "é", "a" * 129, '"', "<script>", "a\x00", "a\n"],
+    [
+        "",
+        " ",
+        "a b",
+        "a\nb",
+        "a\r\nSet-Cookie: x=1",
+        "é",
+        "a" * 129,
+        '"',
+        "<script>",
+        "a\x00",
+        "a\n",
+    ],
 )
 def test_any_other_is_replaced_by_one_of_ours(anonymous, ident):
     response = anonymous.get("/healthz", headers={"X-Request-ID": ident})
@@ -83,7 +95,9 @@ def test_a_crash_is_logged_once_with_its_traceback_and_the_id_of_the_answer(api,
 def test_neither_queries_nor_credentials_nor_bodies_are_logged(api, anonymous, program, log):
     anonymous.cookies["sessionid"] = "cookie-secret"
     anonymous.get("/api/v1/workers/?token=query-secret", headers=basic("program", "pass-secret"))
-    anonymous.get("/api/v1/workers/?token=query-secret", headers={"Authorization": "x header-secret"})
+    anonymous.get(
+        "/api/v1/workers/?token=query-secret", headers={"Authorization": "x header-secret"}
+    )
     anonymous.get("/crash?token=query-secret", headers={"Cookie": "a=cookie-secret"})
     anonymous.get("/api/v1/workers/", headers={"Host": "evil", "Authorization": "x header-secret"})
     anonymous.post("/admin/login/?next=query-secret", {"username": "a", "password": "pass-secret"})
@@ -128,7 +142,9 @@ def test_requests_of_two_threads_keep_their_ids_apart():
         barrier.wait()
         for _ in range(20):
             answer = client.get("/nothing", headers={"X-Request-ID": ident, "Accept": "*/json"})
-            answers.setdefault(ident, set()).add((answer["X-Request-ID"], answer.json()["request_id"]))
+            answers.setdefault(ident, set()).add(
+                (answer["X-Request-ID"], answer.json()["request_id"])
+            )
 
     threads = [threading.Thread(target=ask, args=[ident]) for ident in ("one", "two")]
     for thread in threads:

@@ -2,7 +2,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from core.sequences import next_value
-from core.tests.threads import in_threads
+from core.tests.races import at_once
 
 
 @pytest.mark.django_db
@@ -17,7 +17,7 @@ def test_no_two_callers_get_the_same():
     def take():
         return [next_value("order_number") for _ in range(50)]
 
-    taken = sum(in_threads(*[take] * 4), [])
+    taken = [number for numbers in at_once([take] * 4) for number in numbers]
 
     assert len(set(taken)) == 200
     assert max(taken) - min(taken) == 199

@@ -33,8 +33,8 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[A-Za-z0-9_.-]{1,32}\\Z",
-                                "Only letters, digits, dots, dashes and underscores.",
+                                "^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\\Z",
+                                "Only letters, digits, dots, dashes and underscores, a letter or digit first.",
                             )
                         ],
                     ),

@@ -398,3 +398,11 @@ def test_delete_of_who_has_ordered_is_409(api):
         response, code="in_use", detail="They have orders, so they cannot be deleted."
     )
     assert Customer.objects.count() == 1
+
+
+@pytest.mark.parametrize("code", [".", "..", "-1", "_x"])
+def test_a_code_that_would_vanish_from_an_address_is_refused(api, code):
+    response = api.post("/customers/", {"name": "W", "phone": "0722 000 000", "code": code})
+
+    assert response.status_code == 400
+    assert [error["pointer"] for error in response.json()["errors"]] == ["/code"]

@@ -1,12 +1,14 @@
 """Who may do what at each of the customers' addresses."""
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
 from accounts.tests.factories import StaffFactory
 from core.tests.rest import problem, routes_of
 from customers.api.urls import urlpatterns
 from customers.models import Customer
+from customers.permissions import can_manage_customers, can_see_customers
 
 from .factories import CustomerFactory
 
@@ -23,7 +25,7 @@ ROUTES = {
     ("PATCH", "customer-detail"): ({"name": "Amina"}, 200, {MANAGE}),
     ("DELETE", "customer-detail"): (None, 204, {MANAGE}),
 }
-every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: "-".join(route))
+every_route = pytest.mark.parametrize("route", ROUTES, ids="-".join)
 
 
 @pytest.fixture
@@ -92,3 +94,13 @@ def test_the_deactivated_may_nothing(call, route):
     user = StaffFactory.create(is_active=False, permissions=[VIEW, MANAGE])
 
     assert call(user, route).status_code == 401
+
+
+@pytest.mark.parametrize("predicate", [can_see_customers, can_manage_customers])
+def test_predicates_hold_by_themselves(predicate):
+    """GraphQL and the admin ask them without REST's own look at `is_staff`."""
+    rights = [VIEW, MANAGE]
+
+    assert predicate(StaffFactory.create(permissions=rights))
+    assert not predicate(StaffFactory.create(is_staff=False, permissions=rights))
+    assert not predicate(AnonymousUser())

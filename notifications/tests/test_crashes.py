@@ -5,9 +5,11 @@ import random
 import signal
 import time
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from catalog.tests.factories import VariantFactory
@@ -16,11 +18,13 @@ from notifications.models import Message
 from notifications.tasks import deliver_messages
 from orders.services import Wanted, place_order
 from orders.tests.factories import OrderFactory
-from tests.processes import spawn_manage, wait_until
+from tests.processes import spawn_manage
+from tests.processes import wait_until as wait_until_within
 from tests.servers import spawn_gateway
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+wait_until = partial(wait_until_within, seconds=40)  # A process may start slowly.
 FIRST, SECOND, THIRD = (f"+25472200000{n}" for n in (1, 2, 3))
 
 
@@ -34,7 +38,9 @@ def gateway(transactional_db, tmp_path):
 def start(gateway):
     """`start("worker")`: a process of `manage.py` that ends with the test at the latest."""
     with ExitStack() as stack:
-        yield lambda *command: stack.enter_context(spawn_manage(*command, env=gateway.env))
+        yield lambda *command, **env: stack.enter_context(
+            spawn_manage(*command, env=gateway.env | env)
+        )
 
 
 def place_orders(*phones):
@@ -65,7 +71,7 @@ def backends_waiting_for_a_lock():
 def test_killed_between_claiming_and_sending_a_message_goes_out_once(gateway, start):
     place_orders(FIRST, SECOND)
     gateway.behave(FIRST, "hold")
-    worker = start("worker")
+    worker = start("worker", MESSAGE_LEASE_SECONDS="60")
     # While the first is at the gateway, the second is claimed and has not begun.
     wait_until(lambda: gateway.numbers() == [FIRST])
     second = Message.objects.get(to=SECOND)
@@ -85,6 +91,8 @@ def test_killed_between_claiming_and_sending_a_message_goes_out_once(gateway, st
                 cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
         wait_until(lambda: not backends_waiting_for_a_lock())
     assert gateway.numbers() == [FIRST]
+    assert status_of(SECOND) == "queued"
+    Message.objects.filter(to=SECOND).update(due_at=timezone.now())  # Its lease passes.
     start("worker")
     start("ticker")
 
@@ -173,7 +181,7 @@ def test_200_messages_through_workers_that_are_killed_at_random(gateway, start):
         workers.append(start("worker"))
 
     unfinished = Message.objects.exclude(status__in=["sent", "unknown"])
-    wait_until(lambda: not unfinished.exists(), seconds=30)
+    wait_until(lambda: not unfinished.exists())
     run_twice_more()
 
     book = {entry["id"]: entry for entry in gateway.book()}

@@ -468,8 +468,10 @@ def test_every_event_leaves_its_message(api, tea, customer):
         ("order.placed", thanks.format(second)),
         (
             "order.rejected",
-            f"Duka: sorry, Wanjiru Kamau. We cannot take your order {second}, KES 25.00 in all."
-            " Reason: Closed.",
+            (
+                f"Duka: sorry, Wanjiru Kamau. We cannot take your order {second},"
+                " KES 25.00 in all. Reason: Closed."
+            ),
         ),
     ]
     assert told(third) == [

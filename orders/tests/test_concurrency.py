@@ -73,14 +73,14 @@ def outcomes_of(responses):
     return Counter((response.status_code, response.json().get("code")) for response in responses)
 
 
-def test_two_hundred_orders_for_fifty_pieces_sell_exactly_fifty(record_property):
+def test_two_hundred_orders_for_fifty_pieces_sell_exactly_fifty():
     VariantFactory.create(sku="TEA", price="12.50", stock=50)
     customer = CustomerFactory.create()
     shop = Shop(threads=40)
 
     started = time.perf_counter()
     responses = at_once([lambda: shop.order(customer, [("TEA", 1)])] * 200, threads=40)
-    record_property("seconds", round(time.perf_counter() - started, 2))
+    print(f"200 orders in {time.perf_counter() - started:.2f} s")
 
     assert outcomes_of(responses) == {(201, None): 50, (409, "out_of_stock"): 150}
     assert left() == {"TEA": 0}
@@ -103,7 +103,7 @@ def test_orders_for_several_goods_in_any_order_never_deadlock_or_oversell():
     customers = CustomerFactory.create_batch(5)
     shop = Shop(threads=40)
     orders = []
-    for _ in range(200):
+    for _ in range(120):
         lines = [(sku, dice.randint(1, 4)) for sku in dice.choices(list(initial), k=5)]
         dice.shuffle(lines)
         orders.append((dice.choice(customers), lines))
@@ -160,7 +160,7 @@ def test_orders_rejections_cancellations_and_bookings_at_once_lose_nothing():
         return lambda: shop.call("PATCH", path, {"name": f"Name {n}", "price": f"{n}.00"})
 
     calls = (
-        [order() for _ in range(60)]
+        [order() for _ in range(40)]
         + [undo(order, dice.choice(["reject", "cancel"])) for order in waiting]
         + [book(sku, quantity) for sku in initial for quantity in (1, 2, 3, 4, 5)]
         + [rename(sku, n) for sku in initial for n in range(5)]
@@ -183,15 +183,15 @@ def test_stock_set_by_a_count_holds_from_that_moment_on():
     tea = VariantFactory.create(sku="TEA", stock=500)
     customer = CustomerFactory.create()
     shop = Shop(threads=20)
-    calls = [lambda: shop.order(customer, [("TEA", 1)])] * 60
-    calls.insert(30, lambda: shop.call("PATCH", f"/variants/{tea.pk}/", {"stock": 1000}))
+    calls = [lambda: shop.order(customer, [("TEA", 1)])] * 40
+    calls.insert(20, lambda: shop.call("PATCH", f"/variants/{tea.pk}/", {"stock": 1000}))
 
     responses = at_once(calls, threads=20)
 
-    assert outcomes_of(responses) == {(200, None): 1, (201, None): 60}
-    answered = responses[30].json()["stock"]
+    assert outcomes_of(responses) == {(200, None): 1, (201, None): 40}
+    answered = responses[20].json()["stock"]
     assert answered == 1000
-    assert 1000 - 60 <= left()["TEA"] <= 1000
+    assert 1000 - 40 <= left()["TEA"] <= 1000
     # Orders that come after the count are taken from it, to the piece.
     before = left()["TEA"]
     at_once([lambda: shop.order(customer, [("TEA", 2)])] * 10)
@@ -214,7 +214,7 @@ def test_of_decisions_at_once_on_one_order_exactly_one_wins(factory, verbs, stoc
     tea = VariantFactory.create()
     calls = [verb for verb, times in verbs.items() for _ in range(times)]
     shop = Shop(threads=len(calls))
-    for _ in range(4):
+    for _ in range(2):
         Variant.objects.filter(pk=tea.pk).update(stock=10)
         order = factory.create(lines=[Wanted(sku=tea.sku, quantity=3)])
         rows = order.history.count()
@@ -247,7 +247,7 @@ def test_of_decisions_at_once_on_one_order_exactly_one_wins(factory, verbs, stoc
 def test_goods_of_an_order_accepted_and_cancelled_at_once_come_back_once():
     tea = VariantFactory.create(stock=10)
     shop = Shop(threads=9)
-    for _ in range(4):
+    for _ in range(3):
         order = OrderFactory.create(lines=[Wanted(sku=tea.sku, quantity=3)])
         verbs = ["accept", "reject", "cancel"] * 3
 

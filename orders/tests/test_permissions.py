@@ -1,6 +1,7 @@
 """Who may do what at each of the orders' addresses."""
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.urls import reverse
 
 from accounts.tests.factories import StaffFactory
@@ -10,6 +11,7 @@ from core.tests.rest import problem, routes_of
 from customers.tests.factories import CustomerFactory
 from orders.api.urls import urlpatterns
 from orders.models import Order
+from orders.permissions import can_handle_orders, can_see_orders
 
 from .factories import AcceptedOrderFactory, OrderFactory
 
@@ -27,7 +29,7 @@ ROUTES = {
     ("POST", "order-fulfil"): (None, 200, {HANDLE}),
     ("POST", "order-cancel"): (None, 200, {HANDLE}),
 }
-every_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: "-".join(route))
+every_route = pytest.mark.parametrize("route", ROUTES, ids="-".join)
 
 
 @pytest.fixture
@@ -102,3 +104,13 @@ def test_the_deactivated_may_nothing(call, route):
     user = StaffFactory.create(is_active=False, permissions=[VIEW, HANDLE])
 
     assert call(user, route).status_code == 401
+
+
+@pytest.mark.parametrize("predicate", [can_see_orders, can_handle_orders])
+def test_predicates_hold_by_themselves(predicate):
+    """GraphQL and the admin ask them without REST's own look at `is_staff`."""
+    rights = [VIEW, HANDLE]
+
+    assert predicate(StaffFactory.create(permissions=rights))
+    assert not predicate(StaffFactory.create(is_staff=False, permissions=rights))
+    assert not predicate(AnonymousUser())

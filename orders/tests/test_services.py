@@ -325,8 +325,9 @@ def test_every_verb_on_every_status(before, after):
     if after in ALLOWED[before]:
         VERBS[after](order_id=order.pk, by=boss)
 
+        placed = order.updated_at
         order.refresh_from_db()
-        assert order.status == after
+        assert (order.status, order.updated_at > placed) == (after, True)
         assert order.history.count() == len(unchanged[1]) + 1
         last = order.history.last()
         assert (last.from_status, last.to_status, last.by) == (before, after, boss)
@@ -467,3 +468,20 @@ def test_a_receiver_that_fails_rolls_the_move_back(before, after, event):
     assert order.status == before
     assert not order.history.filter(to_status=after).exists()
     assert list(Variant.objects.values_list("stock")) == stock
+
+
+def test_a_sku_is_found_in_capitals_or_not(db):
+    tea = VariantFactory.create(sku="Tea-1", stock=10)
+
+    order = services.place_order(
+        customer=CustomerFactory.create(),
+        lines=[
+            services.Wanted(sku="tea-1", quantity=2),
+            services.Wanted(sku="TEA-1", quantity=3),
+        ],
+        by=None,
+    )
+
+    assert list(order.lines.values_list("sku", "quantity")) == [("Tea-1", 5)]
+    tea.refresh_from_db()
+    assert tea.stock == 5

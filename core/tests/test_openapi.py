@@ -1,0 +1,112 @@
+import re
+
+import pytest
+import yaml
+from drf_spectacular.generators import SchemaGenerator
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+@pytest.fixture(scope="module")
+def operations(schema):
+    return {
+        (method, path): operation
+        for path, item in schema["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+def test_the_document_is_openapi_3_1_and_the_one_that_is_served(client, schema):
+    response = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi"})
+
+    assert response.status_code == 200
+    assert schema["openapi"] == "3.1.0"
+    assert list(yaml.safe_load(response.content)["paths"]) == list(schema["paths"])
+
+
+def test_every_operation_has_an_id_of_its_own_and_a_summary(operations):
+    ids = [operation["operationId"] for operation in operations.values()]
+
+    assert len(ids) == len(set(ids)) > 20
+    assert {"order_list", "order_create", "order_accept", "customer_partial_update"} <= set(ids)
+    for operation in operations.values():
+        assert re.fullmatch(r"[A-Z].+\.", operation["summary"]), operation["operationId"]
+
+
+def test_every_operation_names_its_error_answers_as_problems(operations):
+    always = {"400", "401", "403", "406", "429", "500"}
+    for (method, path), operation in operations.items():
+        errors = {status for status in operation["responses"] if status >= "400"}
+        expected = (
+            always
+            | ({"404"} if "{" in path else set())
+            | ({"409", "413", "415"} if method != "get" else set())
+            | ({"422"} if method == "post" else set())
+            | ({"412"} if method in {"put", "patch", "delete"} else set())
+        )
+        assert errors == expected, (method, path)
+        for status in errors:
+            answer = operation["responses"][status]
+            assert answer["description"]
+            assert answer["content"] == {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            }
+
+
+def headers(operation):
+    return {each["name"] for each in operation.get("parameters", []) if each["in"] == "header"}
+
+
+def test_the_shared_headers_stand_where_they_count(operations):
+    for (method, path), operation in operations.items():
+        expected = {
+            "post": {"Idempotency-Key"},
+            "put": {"If-Match"},
+            "patch": {"If-Match"},
+            "delete": {"If-Match"},
+        }
+        assert headers(operation) == expected.get(method, set()), (method, path)
+
+
+def test_lists_name_their_paging_ordering_and_filters(operations):
+    parameters = {
+        each["name"]: each["schema"] for each in operations["get", "/api/v1/orders/"]["parameters"]
+    }
+
+    assert {"cursor", "page_size", "count", "search", "status", "placed_after"} <= set(parameters)
+    assert parameters["ordering"] == {
+        "type": "string",
+        "enum": ["placed_at", "-placed_at", "total", "-total"],
+        "default": "-placed_at",
+    }
+    assert parameters["page_size"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 200,
+        "default": 50,
+    }
+
+
+def test_both_ways_to_sign_in_are_named(schema):
+    assert schema["components"]["securitySchemes"] == {
+        "basicAuth": {"type": "http", "scheme": "basic"},
+        "cookieAuth": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+    }
+
+
+def test_the_page_of_the_document_loads_nothing_from_elsewhere(client):
+    response = client.get("/api/docs/")
+    page = response.content.decode()
+
+    assert response.status_code == 200
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(sources) >= 3
+    for source in sources:
+        assert source.startswith("/static/drf_spectacular_sidecar/"), source
+        assert client.get(source).status_code == 200, source
+    assert "//cdn" not in page
