@@ -57,8 +57,8 @@ def spawn_gateway(folder: Path) -> Iterator[RemoteGateway]:
 @contextlib.contextmanager
 def spawn_web(env: dict[str, str] | None = None) -> Iterator[tuple[Managed, str]]:
     """Run gunicorn on a free port; give the process and its address."""
-    command = ["-m", "gunicorn", "config.wsgi:application", "--bind", "127.0.0.1:0"]
-    with spawn(sys.executable, *command, env=env) as process:
+    command = "-m gunicorn config.wsgi:application --bind 127.0.0.1:0 --no-control-socket"
+    with spawn(sys.executable, *command.split(), env=env) as process:
         listening = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
         wait_until(lambda: listening.search(process.log()) or process.process.poll() is not None)
         found = listening.search(process.log())

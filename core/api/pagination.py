@@ -8,7 +8,7 @@ from django.db.models import Field, Model, Q, QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import remove_query_param, replace_query_param
+from rest_framework.utils.urls import replace_query_param
 
 from .problems import UnknownParameter
 
@@ -91,7 +91,7 @@ class KeysetPagination(BasePagination):
                 row._meta.pk.value_to_string(row),
             ]
         )
-        return replace_query_param(remove_query_param(self.url, "cursor"), "cursor", cursor)
+        return replace_query_param(self.url, "cursor", cursor)
 
     def _decode(self, model: type[Model], cursor: str) -> tuple[bool, Any, Any]:
         """Return direction, column and key of a cursor; a caller may have made it up."""
