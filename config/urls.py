@@ -9,6 +9,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from core.health import healthz, readyz
 
+# OPTIONS would make the page describe itself, which it cannot.
+_READ = ["get", "head"]
 handler500 = "core.api.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -24,8 +26,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
             ]
         ),
     ),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/schema/", SpectacularAPIView.as_view(http_method_names=_READ), name="schema"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerView.as_view(url_name="schema", http_method_names=_READ),
+        name="docs",
+    ),
     path("healthz", healthz),
     path("readyz", readyz),
 ]

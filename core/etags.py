@@ -1,4 +1,4 @@
-"""ETags of single resources, and `If-Match` against lost updates."""
+"""ETags of single resources, and `If-Match` against lost updates, on verbs as well."""
 
 import hashlib
 

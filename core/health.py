@@ -29,10 +29,13 @@ def readyz(request: HttpRequest) -> JsonResponse:
     if checks.get("migrations") == "ok":
         checks["worker"] = _worker()
     ready = all(finding == "ok" for finding in checks.values())
-    return JsonResponse(
+    response = JsonResponse(
         {"status": "ok" if ready else "unavailable", "checks": checks},
         status=200 if ready else 503,
     )
+    # Not being ready is an answer, not an error to log.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _database() -> str:

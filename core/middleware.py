@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import LazyObject
@@ -73,6 +73,9 @@ class OddInputMiddleware:
             request.META["HTTP_ACCEPT"] = "*/*"
             # A copy of META, which is made again when it is next asked for.
             del request.headers
+        if "%00" in request.META.get("QUERY_STRING", "") and not wants_problem(request):
+            # The API refuses it by the parameter's name; a page of the admin would fail on it.
+            return HttpResponseBadRequest("Null characters are not allowed.")
         for name in [name for name, value in request.COOKIES.items() if "\x00" in value]:
             del request.COOKIES[name]
         return self.get_response(request)

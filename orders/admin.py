@@ -6,8 +6,8 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -114,13 +114,28 @@ class OrderAdmin(DukaModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
             return ("customer", "note")
-        return ("number", "state", "customer", "total", "currency", "note", "placed_at")
+        return ("number", "status", "customer", "total", "currency", "note", "placed_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else self.get_fields(request, obj)
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
         return (NewLineInline,) if obj is None else (LineInline, HistoryInline)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # There is nothing to type in, so nothing to save.
+        nothing_to_save = dict.fromkeys(
+            ("show_save", "show_save_and_continue", "show_save_and_add_another"), False
+        )
+        context = {**(extra_context or {}), **nothing_to_save}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def save_model(self, request: HttpRequest, obj: Order, form: Any, change: bool) -> None:
         """Wait for the lines: an order is placed as a whole."""
@@ -151,7 +166,7 @@ class OrderAdmin(DukaModelAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only what the order's status allows."""
-        order = Order.objects.filter(pk=object_id).first()
+        order = self.get_object(request, str(object_id))
         allowed = {_VERB_TO[status] for status in order.state.allowed} if order else set()
         return [
             each for each in super().get_actions_detail(request, object_id) if each.path in allowed
@@ -204,7 +219,10 @@ class OrderAdmin(DukaModelAdmin):
         form_class: type[forms.Form] = forms.Form,
     ) -> HttpResponse:
         """Answer an order's button. It is a link, and a GET must not move an order: ask first."""
-        orders = Order.objects.filter(pk=get_object_or_404(Order, pk=object_id).pk)
+        order = self.get_object(request, object_id)
+        if order is None:
+            raise Http404
+        orders = Order.objects.filter(pk=order.pk)
         form = form_class(request.POST if request.method == "POST" else None)
         if not form.is_valid():
             return self._ask(request, orders, label, form)

@@ -145,5 +145,7 @@ class VariantViewSet(ResourceViewSet):
     @action(detail=True, methods=["post"], url_path="adjust-stock")
     def adjust_stock(self, request: Request, pk: str) -> Response:
         """Book goods in or out, whatever orders do meanwhile."""
-        variant = services.adjust_stock(variant_id=self.get_object().pk, **self.input())
-        return self.answer(variant.pk)
+        adjustment = self.input()
+        return self.change_locked(
+            lambda variant: services.adjust_stock(variant_id=variant.pk, **adjustment)
+        )

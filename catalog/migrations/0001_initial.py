@@ -91,7 +91,17 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("image", models.ImageField(upload_to="products/%Y/%m/")),
+                (
+                    "image",
+                    models.ImageField(
+                        upload_to="products/%Y/%m/",
+                        validators=[
+                            django.core.validators.FileExtensionValidator(
+                                ["jpg", "jpeg", "png", "webp", "gif"]
+                            )
+                        ],
+                    ),
+                ),
                 (
                     "alt",
                     models.CharField(

@@ -1,8 +1,12 @@
 """The catalogue in the admin."""
 
+import io
+
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from PIL import Image
 
 from accounts.tests.factories import StaffFactory
 from catalog.models import Category, Product, Variant
@@ -234,3 +238,21 @@ def test_staff_see_the_catalogue_and_those_with_the_right_change_it(db, permissi
 
     assert client.get(PRODUCTS).status_code == 200
     assert client.get(reverse("admin:catalog_product_add")).status_code == change
+
+
+def test_an_image_must_be_of_a_kind_that_browsers_show_as_one(admin, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    product = ProductFactory.create()
+    page = reverse("admin:catalog_product_change", args=[product.pk])
+    picture = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(picture, "GIF")
+
+    for name, images in [("tea.pdf", 0), ("tea.gif", 1)]:
+        form = product_form(slug=product.slug) | {
+            "images-TOTAL_FORMS": 1,
+            "images-0-image": SimpleUploadedFile(name, picture.getvalue()),
+            "images-0-alt": "A cup of tea",
+            "images-0-position": 0,
+        }
+        admin.post(page, form)
+        assert product.images.count() == images

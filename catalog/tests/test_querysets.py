@@ -11,13 +11,14 @@ pytestmark = pytest.mark.django_db
 
 def test_for_sale_leaves_out_the_hidden_and_the_unnamed():
     hidden = ProductFactory.create(is_published=False)
-    tea, _ = VariantFactory.create(sku="TEA"), VariantFactory.create(sku="CUP")
+    tea, cup = VariantFactory.create(sku="TEA"), VariantFactory.create(sku="CUP")
+    VariantFactory.create(sku="POT")
     VariantFactory.create(sku="HIDDEN", product=hidden)
     sold_out = VariantFactory.create(sku="GONE", stock=0)
 
     found = Variant.objects.for_sale(["TEA", "HIDDEN", "GONE", "NOPE", "cup"])
 
-    assert set(found) == {tea, sold_out}
+    assert set(found) == {tea, cup, sold_out}
 
 
 def test_published_leaves_out_the_hidden():

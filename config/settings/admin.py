@@ -36,6 +36,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": SHOP_NAME,
     "SITE_HEADER": SHOP_NAME,
     "SITE_SYMBOL": "storefront",
+    # There is no site to return to yet but this one.
+    "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SIDEBAR": {
         "show_search": False,

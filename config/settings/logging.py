@@ -5,10 +5,20 @@
 
 from typing import Any
 
-from .env import env
+from .env import checked, env
 
-_FORMAT = env.str("LOG_FORMAT", default="json")
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+_FORMAT = checked(
+    "LOG_FORMAT",
+    env.str("LOG_FORMAT", default="json"),
+    fits=lambda name: name in {"json", "plain"},
+    must="json or plain",
+)
+LOG_LEVEL = checked(
+    "LOG_LEVEL",
+    env.str("LOG_LEVEL", default="INFO"),
+    fits=lambda name: name in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"},
+    must="DEBUG, INFO, WARNING, ERROR or CRITICAL",
+)
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -20,7 +30,11 @@ LOGGING: dict[str, Any] = {
             "timestamp": "time",
             "rename_fields": {"levelname": "level", "name": "logger"},
         },
-        "plain": {"format": "%(asctime)s %(message)s", "datefmt": "%H:%M:%S"},
+        "plain": {
+            "()": "core.logs.PlainFormatter",
+            "format": "%(asctime)s %(message)s",
+            "datefmt": "%H:%M:%S",
+        },
     },
     "handlers": {
         "stderr": {
@@ -34,7 +48,8 @@ LOGGING: dict[str, Any] = {
         # Its lines are said by core.middleware, once for each request and with its id.
         "django.server": {"handlers": [], "level": "ERROR", "propagate": False},
         "django.request": {"level": "ERROR"},
-        "django_tasks": {"level": "WARNING"},
-        "django_tasks_db": {"level": "WARNING"},
+        # What it says when it is told to stop is for a terminal of its own.
+        "django_tasks": {"level": "ERROR"},
+        "django_tasks_db": {"level": "ERROR"},
     },
 }

@@ -1,8 +1,21 @@
 """Django REST Framework and the OpenAPI document (design: docs/architecture.md)."""
 
+import re
 from typing import Any
 
-from .env import env
+from .env import checked, env
+
+
+def limit(name: str, *, default: str = "") -> str | None:
+    """Return a limit such as `600/min`, or None for no limit."""
+    rate = checked(
+        name,
+        env.str(name, default="") or default,
+        fits=lambda text: re.fullmatch(r"(\d+/(s|sec|m|min|h|hour|d|day))?", text) is not None,
+        must="a number a second, minute, hour or day such as 600/min",
+    )
+    return rate or None
+
 
 REST_FRAMEWORK: dict[str, Any] = {
     # Basic first: its WWW-Authenticate makes "no credentials" a 401 rather than a 403.
@@ -26,10 +39,12 @@ REST_FRAMEWORK: dict[str, Any] = {
         "rest_framework.throttling.AnonRateThrottle",
         "rest_framework.throttling.UserRateThrottle",
     ],
+    # Whose X-Forwarded-For counts for an address: a proxy's of ours, never a caller's own.
+    "NUM_PROXIES": int(env.bool("BEHIND_PROXY", default=False)),
     # Requests for each user or address and process; None: no limit.
     "DEFAULT_THROTTLE_RATES": {
-        "anon": env.str("THROTTLE_ANON", default="") or None,
-        "user": env.str("THROTTLE_USER", default="") or None,
+        "anon": limit("THROTTLE_ANON"),
+        "user": limit("THROTTLE_USER"),
     },
 }
 

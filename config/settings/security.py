@@ -1,5 +1,10 @@
 """Passwords, cookies and headers that hold everywhere."""
 
+from .rest import limit
+
+AUTHENTICATION_BACKENDS = ["accounts.backends.PasswordBackend"]
+# Wrong passwords for one user name from one address, for each process.
+THROTTLE_SIGN_IN = limit("THROTTLE_SIGN_IN", default="10/min")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

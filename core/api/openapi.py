@@ -82,7 +82,7 @@ class AutoSchema(BaseAutoSchema):
                     " further effect and gets the first answer again, for 24 hours.",
                 ),
             ]
-        if self.method in {"PUT", "PATCH", "DELETE"}:
+        if self._changes_one():
             parameters = [
                 *parameters,
                 _header("If-Match", "The `ETag` that was read: a change since gives 412."),
@@ -112,9 +112,12 @@ class AutoSchema(BaseAutoSchema):
             statuses |= {409, 413, 415}
         if self.method == "POST":
             statuses.add(422)
-        if self.method in {"PUT", "PATCH", "DELETE"}:
+        if self._changes_one():
             statuses.add(412)
         return sorted(statuses)
+
+    def _changes_one(self) -> bool:
+        return self.method != "GET" and getattr(self.view, "detail", False)
 
     def get_request_serializer(self) -> Any:
         view = self.view

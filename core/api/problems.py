@@ -1,17 +1,22 @@
 """RFC 9457 problem documents: the one shape of every error that the API answers."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from psycopg2.errorcodes import (
+    ADMIN_SHUTDOWN,
+    CANNOT_CONNECT_NOW,
+    CRASH_SHUTDOWN,
     DEADLOCK_DETECTED,
     FOREIGN_KEY_VIOLATION,
     SERIALIZATION_FAILURE,
+    TOO_MANY_CONNECTIONS,
 )
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -20,7 +25,17 @@ from rest_framework.response import Response
 from core import request_id
 from core.errors import DomainError, FieldError, IllegalMove
 
+logger = logging.getLogger("duka.api")
+
 CONTENT_TYPE = "application/problem+json"
+# Without a code, the connection itself failed.
+_DATABASE_AWAY = {
+    None,
+    ADMIN_SHUTDOWN,
+    CANNOT_CONNECT_NOW,
+    CRASH_SHUTDOWN,
+    TOO_MANY_CONNECTIONS,
+}
 # Stable codes for errors that are not of a form or of a domain.
 _CODES = {
     400: "bad_request",
@@ -109,12 +124,14 @@ def _mapped(error: Exception) -> tuple[Problem | None, dict[str, str]]:
             body = _of_validation_error(error)
         case exceptions.APIException():
             body, headers = _of_api_exception(error)
-        case DatabaseError():
+        case DatabaseError() | InterfaceError():
             body, headers = _of_database_error(error)
     return body, headers
 
 
-def _of_database_error(error: DatabaseError) -> tuple[Problem | None, dict[str, str]]:
+def _of_database_error(
+    error: DatabaseError | InterfaceError,
+) -> tuple[Problem | None, dict[str, str]]:
     """Answer for what two requests did to each other; anything else is a fault of ours (500)."""
     code = getattr(error.__cause__, "pgcode", None)
     if code == FOREIGN_KEY_VIOLATION:
@@ -124,6 +141,12 @@ def _of_database_error(error: DatabaseError) -> tuple[Problem | None, dict[str, 
     if code in {DEADLOCK_DETECTED, SERIALIZATION_FAILURE}:
         detail = "Another request stood in the way; nothing was changed. Send it again."
         return problem(503, code="try_again", detail=detail), {"Retry-After": "1"}
+    if isinstance(error, InterfaceError) or (
+        isinstance(error, OperationalError) and code in _DATABASE_AWAY
+    ):
+        logger.warning("the database is away: %s", error)
+        detail = "The database is away. Send it again shortly, with the same Idempotency-Key."
+        return problem(503, detail=detail), {"Retry-After": "2"}
     return None, {}
 
 

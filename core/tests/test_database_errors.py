@@ -4,7 +4,13 @@ import threading
 import time
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
 
 from catalog.models import Category, Product
 from catalog.tests.factories import CategoryFactory, ProductFactory
@@ -69,3 +75,11 @@ def test_a_deadlock_asks_to_send_it_again():
 
 def test_any_other_error_of_the_database_is_a_fault_of_ours():
     assert exception_handler(DatabaseError("column does not exist"), {}) is None
+
+
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_asks_to_come_back(kind):
+    response = exception_handler(kind("connection already closed"), {})
+
+    assert (response.status_code, response.data["code"]) == (503, "unavailable")
+    assert response["Retry-After"] == "2"

@@ -117,6 +117,17 @@ def test_delete_of_what_the_caller_saw_is_made_once(api, customer):
     assert again.status_code == 404
 
 
+def test_a_verb_on_something_else_than_the_caller_saw_is_refused(api, shop):
+    order = api.post("/orders/", shop)
+    path = f"/orders/{order.json()['number']}"
+    accepted = api.post(f"{path}/accept/", if_match=order["ETag"])
+
+    assert accepted.status_code == 200
+    assert_refused(api.post(f"{path}/cancel/", if_match=order["ETag"]))
+    assert api.get(f"{path}/").json()["status"] == "accepted"
+    assert api.post(f"{path}/cancel/", if_match=accepted["ETag"]).json()["status"] == "cancelled"
+
+
 def test_goods_that_were_sold_meanwhile_are_something_else(api, shop):
     variant = f"/variants/{api.get('/variants/?sku=TEA').json()['results'][0]['id']}/"
     seen = api.get(variant)["ETag"]

@@ -147,7 +147,7 @@ def test_a_worker_that_is_told_to_stop_finishes_one_message_and_leaves_the_rest_
     wait_until(lambda: gateway.numbers() == [FIRST])
 
     os.kill(worker.pid, signal.SIGTERM)
-    worker.wait_until_said("shutting down gracefully")
+    worker.wait_until_said("is told to stop")
     gateway.release()
 
     assert worker.process.wait(10) == 0

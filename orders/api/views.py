@@ -73,5 +73,7 @@ class OrderViewSet(ResourceViewSet):
         return self._move(services.cancel_order)
 
     def _move(self, verb: Callable[..., Order]) -> Response:
-        order = verb(order_id=self.get_object().pk, by=self.caller, **self.input())
-        return self.answer(order.pk)
+        arguments = self.input()
+        return self.change_locked(
+            lambda order: verb(order_id=order.pk, by=self.caller, **arguments)
+        )

@@ -256,3 +256,23 @@ def test_list_takes_the_same_statements_for_one_row_and_for_three(admin, django_
     OrderFactory.create_batch(2)
     with django_assert_num_queries(7):
         admin.get(LIST)
+
+
+def test_page_of_an_order_names_its_status_and_offers_nothing_to_save(admin):
+    page = admin.get(page_of(OrderFactory.create())).content.decode()
+
+    assert "Pending" in page
+    assert "(&#x27;pending&#x27;" not in page
+    assert 'name="_save"' not in page
+
+
+@pytest.mark.parametrize("address", ["change", "accept", "reject"])
+def test_an_order_that_cannot_be_is_not_found(admin, address):
+    response = admin.get(f"{LIST}abc/{address}/")
+
+    assert response.status_code in {302, 404}
+
+
+@pytest.mark.parametrize("query", ["q=%00", "status__exact=%00"])
+def test_null_characters_in_an_address_are_refused(admin, query):
+    assert admin.get(f"{LIST}?{query}").status_code == 400

@@ -614,3 +614,14 @@ def test_get_again_with_the_etag_is_304_until_it_moves(api):
     assert api.get(f"/orders/{order.number}/", if_none_match=etag).status_code == 304
     api.post(f"/orders/{order.number}/accept/")
     assert api.get(f"/orders/{order.number}/", if_none_match=etag).status_code == 200
+
+
+def test_a_verb_honours_if_match(api):
+    order = OrderFactory.create()
+    seen = api.get(f"/orders/{order.number}/")["ETag"]
+    api.post(f"/orders/{order.number}/accept/", if_match=seen)
+
+    late = api.post(f"/orders/{order.number}/cancel/", if_match=seen)
+
+    assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
+    assert api.get(f"/orders/{order.number}/").json()["status"] == "accepted"

@@ -27,6 +27,7 @@ class _Loop(TaskLoop):
     """django-tasks-db's loop, which also tells a long task that it should come to an end."""
 
     def shutdown(self, signum: int, frame: FrameType | None) -> None:
+        logger.info("worker %s is told to stop; it finishes what it has in hand", self.worker_id)
         jobs.ask_to_stop()
         super().shutdown(signum, frame)
 

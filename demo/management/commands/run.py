@@ -125,7 +125,8 @@ def _database_sentence(error: Exception) -> str:
     if isinstance(connection, EmbeddedDatabase):
         return reason
     if password := database["PASSWORD"]:
-        reason = reason.replace(password, "***")
+        # Only where it stands as one: a short password is a part of many words.
+        reason = reason.replace(f":{password}@", ":***@")
     where = f"{database['HOST'] or 'this machine'}:{database['PORT'] or 5432}"
     return f"The database {database['NAME']} at {where} (DATABASE_URL) cannot be used: {reason}"
 

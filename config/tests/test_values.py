@@ -1,0 +1,39 @@
+"""A setting that cannot be right is refused when Duka starts, by its name."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SHOP_CURRENCY", "SHILLING", "must be three capital letters such as KES, not 'SHILLING'."),
+        ("SHOP_REGION", "XX", "must be two capital letters of a country such as KE, not 'XX'."),
+        ("SHOP_TIME_ZONE", "Mars/Base", "must be a time zone such as Africa/Nairobi, not 'Mars/Base'."),
+        ("SMS_TRANSPORT", "pigeon", "must be one of africastalking, console, not 'pigeon'."),
+        ("SMS_TRANSPORT", "base", "must be one of africastalking, console, not 'base'."),
+        ("SMS_TRANSPORT", "africastalking", "=africastalking needs AFRICASTALKING_API_KEY."),
+        ("MESSAGE_LEASE_SECONDS", "0", "must be more than 0, not 0.0."),
+        ("WORKER_LEASE_SECONDS", "0", "must be 1 or more, not 0.0."),
+        ("WORKER_POLL_SECONDS", "soon", "cannot be read: 'soon'."),
+        ("THROTTLE_ANON", "often", "must be a number a second, minute, hour or day such as 600/min, not 'often'."),
+        ("THROTTLE_SIGN_IN", "5/fortnight", "must be a number a second, minute, hour or day such as 600/min, not '5/fortnight'."),
+        ("LOG_LEVEL", "debug", "must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'debug'."),
+        ("LOG_FORMAT", "xml", "must be json or plain, not 'xml'."),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_a_sentence_that_names_it(run, name, value, sentence):
+    ended = run("manage.py", "check", **{name: value})
+
+    assert ended.returncode == 1
+    assert ended.stderr in {f"{name} {sentence}\n", f"{name}{sentence}\n"}
+
+
+def test_a_folder_that_cannot_be_written_in_is_a_sentence(run, tmp_path):
+    (tmp_path / "file").touch()
+
+    ended = run("manage.py", "check", DUKA_VAR=str(tmp_path / "file"))
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"{tmp_path / 'file'} must be a folder that Duka may write in (DUKA_VAR): File exists.\n"
+    )
