@@ -101,6 +101,11 @@ def test_a_nul_in_the_query_is_a_400(api, query):
     assert response.json()["code"] == "invalid_parameter"
 
 
+@pytest.mark.parametrize("path", ["/admin/orders/order/?q=%00", "/admin/login/?next=%00", "/?%00"])
+def test_a_nul_in_the_query_of_a_page_is_a_400(api, path):
+    assert api.client.get(path, headers={"Accept": "text/html"}).status_code == 400
+
+
 @pytest.mark.parametrize("path", ["/media/%00", "/static/%00", "/%00"])
 def test_a_nul_in_a_path_is_a_404(anonymous, path):
     assert anonymous.get(path).status_code == 404

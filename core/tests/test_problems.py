@@ -411,6 +411,22 @@ def test_a_limit_for_one_user_is_not_anothers(
     assert anonymous.get("/api/v1/workers/", headers=basic("program")).status_code == 200
 
 
+def test_an_address_that_the_caller_makes_up_does_not_get_round_the_limit_of_guesses(
+    anonymous, program, settings, no_throttle_history
+):
+    settings.THROTTLE_SIGN_IN = "3/min"
+
+    statuses = [
+        anonymous.get(
+            "/api/v1/workers/",
+            headers={**basic("program", "wrong"), "X-Forwarded-For": f"10.0.0.{n}"},
+        ).status_code
+        for n in range(4)
+    ]
+
+    assert statuses == [401, 401, 401, 429]
+
+
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
