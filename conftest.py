@@ -10,6 +10,9 @@ from django.test import Client
 from accounts.models import User
 from accounts.tests.factories import ShopkeeperFactory
 
+# Helpers that assert: their failures show values as a test's own do.
+pytest.register_assert_rewrite("core.tests.rights", "core.tests.rest", "tests.processes")
+
 
 class Api:
     """A caller of the REST API: `api.post("/orders/", {...}, idempotency_key="…")`."""
@@ -61,3 +64,11 @@ def api(shopkeeper: User) -> Api:
 def api_as():
     """`api_as(user)`: the REST API as somebody; `api_as(None)`: without signing in."""
     return Api
+
+
+@pytest.fixture
+def admin(shopkeeper: User) -> Client:
+    """The admin as the shopkeeper."""
+    client = Client()
+    client.force_login(shopkeeper)
+    return client

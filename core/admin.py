@@ -1,15 +1,22 @@
 """The base of every admin page, and the pages for background work."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
 from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminTextareaWidget
 
-from .api.permissions import Predicate
 from .errors import DomainError
 from .models import PeriodicJob, Worker
+from .permissions import Predicate
 
 
 class DukaModelAdmin(ModelAdmin):
@@ -71,6 +78,125 @@ class DukaModelAdmin(ModelAdmin):
         """Return what was typed into the model's own fields, to hand to a service."""
         own = {field.name for field in self.model._meta.get_fields()}
         return {name: form.cleaned_data[name] for name in form.changed_data if name in own}
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=500,
+        widget=UnfoldAdminTextareaWidget({"rows": 3}),
+        help_text="They are told it.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A move, offered as a button on the row's page and as an action on the list.
+
+    `move` gets the row's key (`order_id=` for orders), `by`, and what `form` asked for.
+    """
+
+    name: str
+    to: str
+    move: Callable[..., Any]
+    form: type[forms.Form] = forms.Form
+
+    @property
+    def label(self) -> str:
+        return self.name.capitalize()
+
+
+class MovingAdmin(DukaModelAdmin):
+    """For rows with a `state`, moved by `verbs` alone.
+
+    Each verb becomes the list action `name` and the button `name_this`.
+    """
+
+    verbs: ClassVar[tuple[Verb, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for verb in cls.verbs:
+            setattr(cls, verb.name, _list_action(verb))
+            setattr(cls, f"{verb.name}_this", _button(verb))
+        cls.actions = tuple(verb.name for verb in cls.verbs)
+        cls.actions_detail = tuple(f"{verb.name}_this" for verb in cls.verbs)
+
+    def sentence(self, row: Any) -> str:
+        """Say which row it is, before it is moved."""
+        return f"{self.opts.verbose_name.capitalize()} {row}, now {row.state.label.lower()}."
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Offer only what the row's status allows."""
+        row: Any = self.get_object(request, str(object_id))
+        allowed = {verb.name for verb in self.verbs if row and verb.to in row.state.allowed}
+        return [
+            each for each in super().get_actions_detail(request, object_id) if each.path in allowed
+        ]
+
+    def ask(
+        self, request: HttpRequest, rows: QuerySet[Any], verb: Verb, form: forms.Form
+    ) -> HttpResponse:
+        named = ", ".join(str(row) for row in rows)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{verb.label} {self.opts.verbose_name} {named}",
+            "label": verb.label,
+            "rows": [(row, self.sentence(row)) for row in rows],
+            "form": form,
+            "opts": self.opts,
+            "action": request.POST.get("action"),
+            "back": request.path.removesuffix(f"{verb.name}/"),
+        }
+        return render(request, "admin/ask.html", context)
+
+    def move(self, request: HttpRequest, rows: QuerySet[Any], verb: Verb, **more: Any) -> None:
+        """Move each row that may be moved, and name those that may not."""
+        moved = []
+        for row in rows:
+            key = {f"{self.opts.model_name}_id": row.pk}
+            try:
+                moved.append(verb.move(**key, by=request.user, **more))
+            except DomainError as error:
+                tell(request, error)
+        if moved:
+            named = ", ".join(str(row) for row in moved)
+            status = moved[0].state.label.lower()
+            messages.success(
+                request, f"{self.opts.verbose_name.capitalize()} {named}: now {status}."
+            )
+
+
+def _list_action(verb: Verb) -> Any:
+    def run(self: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        asks = bool(verb.form.base_fields)
+        form = verb.form(request.POST if "confirmed" in request.POST or not asks else None)
+        if not form.is_valid():
+            answer: HttpResponse = self.ask(request, queryset, verb, form)
+            return answer
+        self.move(request, queryset, verb, **form.cleaned_data)
+        return None
+
+    run.__name__ = verb.name
+    return admin.action(description=verb.label, permissions=["change"])(run)
+
+
+def _button(verb: Verb) -> Any:
+    def run(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        # A button is a link, and a GET must not move anything: ask first.
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        rows = self.model._default_manager.filter(pk=row.pk)
+        form = verb.form(request.POST if request.method == "POST" else None)
+        if not form.is_valid():
+            answer: HttpResponse = self.ask(request, rows, verb, form)
+            return answer
+        self.move(request, rows, verb, **form.cleaned_data)
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(page, args=[object_id]))
+
+    run.__name__ = f"{verb.name}_this"
+    return action(description=verb.label, url_path=verb.name, permissions=["change"])(run)
 
 
 class ReadOnly:

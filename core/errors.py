@@ -6,7 +6,7 @@ own; `core.api.problems` (and later the GraphQL layer) does the one mapping.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class InvalidInput(DomainError):
     """The input can never be right as it stands."""
 
     @classmethod
-    def at(cls, *path: str | int, detail: str, code: str = "invalid") -> "InvalidInput":
+    def at(cls, *path: str | int, detail: str, code: str | None = None) -> Self:
         """Return the error for one wrong field."""
-        return cls(detail, errors=[FieldError(path=path, code=code, detail=detail)])
+        return cls(detail, errors=[FieldError(path=path, code=code or cls.code, detail=detail)])
 
 
 class Conflict(DomainError):

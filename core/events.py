@@ -6,10 +6,11 @@ the whole registry, so a new app's events need no change there.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
 
+from django.conf import settings
 from django.dispatch import Signal
 
 
@@ -19,7 +20,7 @@ class Recipient:
 
     reference: str
     phone: str
-    language: str
+    language: str = field(default_factory=lambda: settings.LANGUAGE_CODE)
 
 
 @dataclass(frozen=True, kw_only=True)

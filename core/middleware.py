@@ -3,10 +3,17 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponsePermanentRedirect,
+)
 from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 from django.utils import timezone
 from django.utils.functional import LazyObject
 
@@ -79,6 +86,14 @@ class OddInputMiddleware:
         for name in [name for name, value in request.COOKIES.items() if "\x00" in value]:
             del request.COOKIES[name]
         return self.get_response(request)
+
+
+class SlashMiddleware(CommonMiddleware):
+    """Django's own, whose redirect to the address with a slash keeps a POST a POST."""
+
+    response_redirect_class = partial(  # type: ignore[assignment]  # called like the class
+        HttpResponsePermanentRedirect, preserve_request=True
+    )
 
 
 class ShopTimeMiddleware:

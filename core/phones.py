@@ -14,7 +14,7 @@ class ImpossiblePhone(InvalidInput):
     code = "impossible_phone"
 
 
-def parse_phone(text: str) -> str:
+def parse_phone(text: str, *, field: str = "phone") -> str:
     """Return the number in E.164; one without a country code is of the shop's region.
 
     Spaces, dashes and brackets are as people write them: `0722 000 000`, `+447770 123456`.
@@ -28,8 +28,9 @@ def parse_phone(text: str) -> str:
         with suppress(phonenumbers.NumberParseException):
             number = phonenumbers.parse(text, settings.SHOP_REGION)
     if number is None or number.extension or not phonenumbers.is_valid_number(number):
-        raise ImpossiblePhone(
-            "This is not a phone number. Write it as 0722 000 000 or with its country code,"
-            " +254 722 000 000."
+        raise ImpossiblePhone.at(
+            field,
+            detail="This is not a phone number. Write it as 0722 000 000 or with its country code,"
+            " +254 722 000 000.",
         )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -13,8 +13,6 @@ from core.sequences import next_value
 from .exceptions import CodeTaken, HasOrders
 from .models import Customer
 
-_CODE_TAKEN = "Another customer has this code."
-
 
 def create_customer(*, name: str, code: str = "", **fields: Any) -> Customer:
     """Make a customer; without a code they get one.
@@ -78,10 +76,7 @@ def delete_customer(*, customer_id: int) -> None:
 
 
 def _save(customer: Customer) -> None:
-    try:
-        customer.phone = parse_phone(customer.phone) if customer.phone else ""
-    except ImpossiblePhone as error:
-        raise _impossible_phone(error.detail) from None
+    customer.phone = parse_phone(customer.phone) if customer.phone else ""
     customer.email = customer.email.strip().lower()
     if not customer.phone and not customer.email:
         detail = "Give a phone number or an e-mail address."
@@ -92,21 +87,15 @@ def _save(customer: Customer) -> None:
                 for field in ("phone", "email")
             ],
         )
-    taken = CodeTaken(
-        _CODE_TAKEN, errors=[FieldError(path=("code",), code="taken", detail=_CODE_TAKEN)]
-    )
     refused = {
-        "customers_customer_code_key": taken,
+        "customers_customer_code_key": CodeTaken.at(
+            "code", detail="Another customer has this code."
+        ),
         # A few short service numbers are valid to their network, but no customer's.
-        "customer_phone_is_e164": _impossible_phone("This is not a phone number."),
+        "customer_phone_is_e164": ImpossiblePhone.at("phone", detail="This is not a phone number."),
     }
     with constraints_as(refused):
         customer.save()
-
-
-def _impossible_phone(detail: str) -> ImpossiblePhone:
-    error = FieldError(path=("phone",), code=ImpossiblePhone.code, detail=detail)
-    return ImpossiblePhone(detail, errors=[error])
 
 
 def _free_code() -> str:

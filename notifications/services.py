@@ -60,7 +60,7 @@ def _without_phone() -> dict[str, str]:
     return {
         "status": MessageStatus.SUPPRESSED,
         "error_code": "no_phone",
-        "error": "The customer has no phone number.",
+        "error": "There is no phone number to send it to.",
     }
 
 

@@ -1,21 +1,15 @@
 """Orders in the admin. A status is moved by the verbs alone, never typed in."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
-from django.urls import reverse
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
-from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.decorators import display
 
 from accounts.models import User
-from core.admin import DukaModelAdmin, ReadOnly, become, tell
-from core.errors import DomainError
+from core.admin import MovingAdmin, ReadOnly, ReasonForm, Verb, become
 
 from . import services
 from .models import Order, OrderLine, OrderStatusChange
@@ -82,16 +76,8 @@ class HistoryInline(ReadOnly, TabularInline):
         return can_see_orders(request.user)
 
 
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        max_length=500,
-        widget=UnfoldAdminTextareaWidget({"rows": 3}),
-        help_text="The customer is told it.",
-    )
-
-
 @admin.register(Order)
-class OrderAdmin(DukaModelAdmin):
+class OrderAdmin(MovingAdmin):
     can_see = can_see_orders
     can_manage = can_handle_orders
     list_display = ("number", "customer", "state", "total", "currency", "placed_at")
@@ -100,8 +86,12 @@ class OrderAdmin(DukaModelAdmin):
     search_fields = ("number", "customer__name", "customer__code", "customer__phone")
     autocomplete_fields = ("customer",)
     date_hierarchy = "placed_at"
-    actions = ("accept", "reject", "fulfil", "cancel")
-    actions_detail = ("accept_this", "reject_this", "fulfil_this", "cancel_this")
+    verbs = (
+        Verb(name="accept", to=OrderStatus.ACCEPTED, move=services.accept_order),
+        Verb(name="reject", to=OrderStatus.REJECTED, move=services.reject_order, form=ReasonForm),
+        Verb(name="fulfil", to=OrderStatus.FULFILLED, move=services.fulfil_order),
+        Verb(name="cancel", to=OrderStatus.CANCELLED, move=services.cancel_order),
+    )
 
     @display(description="status", ordering="status", label=_COLOURS)
     def state(self, order: Order) -> tuple[str, str]:
@@ -164,108 +154,8 @@ class OrderAdmin(DukaModelAdmin):
         # The lines were not saved by their formset, so it has nothing to say of them.
         return super().construct_change_message(request, form, [], add)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer only what the order's status allows."""
-        order = self.get_object(request, str(object_id))
-        allowed = {_VERB_TO[status] for status in order.state.allowed} if order else set()
-        return [
-            each for each in super().get_actions_detail(request, object_id) if each.path in allowed
-        ]
-
-    @action(description="Accept", url_path="accept", permissions=["change"])
-    def accept_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask_and_move(request, object_id, "Accept", services.accept_order)
-
-    @action(description="Reject", url_path="reject", permissions=["change"])
-    def reject_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask_and_move(
-            request, object_id, "Reject", services.reject_order, form_class=ReasonForm
+    def sentence(self, row: Order) -> str:
+        return (
+            f"Order {row} of {row.customer.name}, {row.currency} {row.total:,.2f},"
+            f" now {row.state.label.lower()}."
         )
-
-    @action(description="Fulfil", url_path="fulfil", permissions=["change"])
-    def fulfil_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask_and_move(request, object_id, "Fulfil", services.fulfil_order)
-
-    @action(description="Cancel", url_path="cancel", permissions=["change"])
-    def cancel_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return self._ask_and_move(request, object_id, "Cancel", services.cancel_order)
-
-    @admin.action(description="Accept", permissions=["change"])
-    def accept(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        self._move(request, queryset, services.accept_order)
-
-    @admin.action(description="Reject", permissions=["change"])
-    def reject(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
-        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
-        if not form.is_valid():
-            return self._ask(request, queryset, "Reject", form)
-        self._move(request, queryset, services.reject_order, **form.cleaned_data)
-        return None
-
-    @admin.action(description="Fulfil", permissions=["change"])
-    def fulfil(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        self._move(request, queryset, services.fulfil_order)
-
-    @admin.action(description="Cancel", permissions=["change"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        self._move(request, queryset, services.cancel_order)
-
-    def _ask_and_move(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        label: str,
-        verb: Callable[..., Order],
-        form_class: type[forms.Form] = forms.Form,
-    ) -> HttpResponse:
-        """Answer an order's button. It is a link, and a GET must not move an order: ask first."""
-        order = self.get_object(request, object_id)
-        if order is None:
-            raise Http404
-        orders = Order.objects.filter(pk=order.pk)
-        form = form_class(request.POST if request.method == "POST" else None)
-        if not form.is_valid():
-            return self._ask(request, orders, label, form)
-        self._move(request, orders, verb, **form.cleaned_data)
-        return HttpResponseRedirect(reverse("admin:orders_order_change", args=[object_id]))
-
-    def _ask(
-        self, request: HttpRequest, orders: QuerySet[Order], label: str, form: forms.Form
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{label} order {', '.join(order.number for order in orders)}",
-            "label": label,
-            "orders": orders.select_related("customer"),
-            "form": form,
-            "opts": self.opts,
-            "action": request.POST.get("action"),
-            "back": request.path.removesuffix(f"{label.lower()}/"),
-        }
-        return render(request, "admin/orders/order/ask.html", context)
-
-    def _move(
-        self,
-        request: HttpRequest,
-        orders: QuerySet[Order],
-        verb: Callable[..., Order],
-        **arguments: Any,
-    ) -> None:
-        moved = []
-        for order in orders:
-            try:
-                moved.append(verb(order_id=order.pk, by=cast("User", request.user), **arguments))
-            except DomainError as error:
-                tell(request, error)
-        if moved:
-            numbers = ", ".join(order.number for order in moved)
-            status = moved[0].get_status_display().lower()
-            messages.success(request, f"Order {numbers}: now {status}.")
-
-
-_VERB_TO = {
-    OrderStatus.ACCEPTED: "accept",
-    OrderStatus.REJECTED: "reject",
-    OrderStatus.FULFILLED: "fulfil",
-    OrderStatus.CANCELLED: "cancel",
-}

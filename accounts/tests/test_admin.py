@@ -8,13 +8,6 @@ from accounts.models import User
 from accounts.tests.factories import StaffFactory
 
 
-@pytest.fixture
-def admin(shopkeeper):
-    client = Client()
-    client.force_login(shopkeeper)
-    return client
-
-
 def test_a_user_is_added_with_a_password(admin):
     admin.post(
         reverse("admin:accounts_user_add"),

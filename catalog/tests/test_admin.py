@@ -16,13 +16,6 @@ from orders.tests.factories import OrderFactory
 PRODUCTS = reverse("admin:catalog_product_changelist")
 
 
-@pytest.fixture
-def admin(shopkeeper):
-    client = Client()
-    client.force_login(shopkeeper)
-    return client
-
-
 def product_form(*variants, initial=0, **fields):
     form = {
         "name": "Chai",

@@ -39,6 +39,8 @@ LOGGING: dict[str, Any] = {
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
+            # Here too: loggers with a level of their own do not ask the root.
+            "level": LOG_LEVEL,
             "formatter": _FORMAT,
             "filters": ["request_id"],
         }

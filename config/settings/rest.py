@@ -62,6 +62,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    # Docstrings of bases are for maintainers, not for callers.
+    "GET_LIB_DOC_EXCLUDES": "core.api.openapi.bases",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "core.api.openapi.with_problems",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "OrderStatusEnum": "orders.states.OrderStatus",
         "MessageStatusEnum": "notifications.states.MessageStatus",

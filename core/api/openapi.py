@@ -4,13 +4,13 @@ from typing import Any
 
 from drf_spectacular import authentication
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter
 
 from core import idempotency
 
 from .problems import CONTENT_TYPE
-from .serializers import ProblemSerializer
+from .serializers import InputSerializer, ProblemSerializer
 from .views import ResourceViewSet
 
 _DESCRIPTIONS = {
@@ -93,14 +93,10 @@ class AutoSchema(BaseAutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None or not isinstance(self.view, ResourceViewSet):
             return operation
-        problem: ResolvedComponent = self.resolve_serializer(ProblemSerializer, "response")
+        self.resolve_serializer(ProblemSerializer, "response")
         for status in self._error_statuses():
             operation["responses"].setdefault(
-                str(status),
-                {
-                    "description": _DESCRIPTIONS[status],
-                    "content": {CONTENT_TYPE: {"schema": problem.ref}},
-                },
+                str(status), {"$ref": f"#/components/responses/Problem{status}"}
             )
         return operation
 
@@ -124,6 +120,24 @@ class AutoSchema(BaseAutoSchema):
         if isinstance(view, ResourceViewSet):
             return view.inputs.get(view.action or "")
         return super().get_request_serializer()
+
+
+def with_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Add what the operations' error answers refer to."""
+    problem = {"$ref": "#/components/schemas/Problem"}
+    result["components"]["responses"] = {
+        f"Problem{status}": {
+            "description": description,
+            "content": {CONTENT_TYPE: {"schema": problem}},
+        }
+        for status, description in _DESCRIPTIONS.items()
+    }
+    return result
+
+
+def bases() -> list[type]:
+    """Return the classes whose docstrings their subclasses do not take over."""
+    return [*get_lib_doc_excludes(), InputSerializer]  # type: ignore[no-untyped-call]
 
 
 def _header(name: str, description: str) -> OpenApiParameter:

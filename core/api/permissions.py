@@ -1,19 +1,15 @@
 """Who may call the API at all, and how an app's predicates are asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import AnonymousUser
 from rest_framework.permissions import BasePermission
+
+from core.permissions import Predicate
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.views import APIView
-
-    from accounts.models import User
-
-# A predicate of an app's permissions.py; REST, GraphQL and admin ask the same one.
-Predicate = Callable[["User | AnonymousUser"], bool]
 
 
 class IsStaff(BasePermission):
@@ -28,5 +24,5 @@ class IsStaff(BasePermission):
         permitted: Mapping[str, Predicate] = getattr(view, "permitted", {})
         action: Any = getattr(view, "action", None)
         predicate = permitted.get(action) or permitted.get("*")
-        # A wrong method has no action: let it reach its 405.
-        return predicate is None or action is None or predicate(request.user)
+        # A wrong method has no action: let it reach its 405. An action nobody permitted is refused.
+        return action is None or (predicate is not None and predicate(request.user))

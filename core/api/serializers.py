@@ -42,6 +42,14 @@ class InputSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class NothingInput(InputSerializer):
+    """No fields; the body may be left out."""
+
+
+class ReasonInput(InputSerializer):
+    reason = serializers.CharField(max_length=500, help_text="The other side is told it.")
+
+
 class ProblemErrorSerializer(serializers.Serializer[Any]):
     pointer = serializers.CharField(
         required=False, help_text="JSON pointer to the field of the body, e.g. `/lines/0/sku`."

@@ -16,8 +16,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from core import idempotency
 from core.etags import check_if_match, etag_of, matches_if_none_match
+from core.permissions import Predicate
 
-from .permissions import Predicate
 from .serializers import InputSerializer
 
 if TYPE_CHECKING:

@@ -38,7 +38,8 @@ def test_every_operation_has_an_id_of_its_own_and_a_summary(operations):
         assert re.fullmatch(r"[A-Z].+\.", operation["summary"]), operation["operationId"]
 
 
-def test_every_operation_names_its_error_answers_as_problems(operations):
+def test_every_operation_names_its_error_answers_as_problems(operations, schema):
+    answers = schema["components"]["responses"]
     always = {"400", "401", "403", "406", "429", "500"}
     for (method, path), operation in operations.items():
         errors = {status for status in operation["responses"] if status >= "400"}
@@ -51,7 +52,10 @@ def test_every_operation_names_its_error_answers_as_problems(operations):
         )
         assert errors == expected, (method, path)
         for status in errors:
-            answer = operation["responses"][status]
+            assert operation["responses"][status] == {
+                "$ref": f"#/components/responses/Problem{status}"
+            }
+            answer = answers[f"Problem{status}"]
             assert answer["description"]
             assert answer["content"] == {
                 "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}

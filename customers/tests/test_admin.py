@@ -13,13 +13,6 @@ LIST = reverse("admin:customers_customer_changelist")
 ADD = reverse("admin:customers_customer_add")
 
 
-@pytest.fixture
-def admin(shopkeeper):
-    client = Client()
-    client.force_login(shopkeeper)
-    return client
-
-
 def form(**fields):
     return {"name": "Wanjiru", "phone": "", "email": "", "language": "en", "code": "", **fields}
 

@@ -11,13 +11,6 @@ from orders.tests.factories import OrderFactory
 LIST = reverse("admin:notifications_message_changelist")
 
 
-@pytest.fixture
-def admin(shopkeeper):
-    client = Client()
-    client.force_login(shopkeeper)
-    return client
-
-
 def test_messages_are_listed_filtered_and_found(admin):
     order = OrderFactory.create()
 

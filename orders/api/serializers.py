@@ -120,13 +120,5 @@ class NewOrderInput(InputSerializer):
         return [Wanted(**line) for line in lines]
 
 
-class ReasonInput(InputSerializer):
-    reason = serializers.CharField(max_length=500, help_text="The customer is told it.")
-
-
 class OptionalReasonInput(InputSerializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True)
-
-
-class NothingInput(InputSerializer):
-    """No fields; the body may be left out."""

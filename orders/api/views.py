@@ -7,19 +7,14 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.api.serializers import NothingInput, ReasonInput
 from core.api.views import ResourceViewSet
 from orders import services
 from orders.models import Order
 from orders.permissions import can_handle_orders, can_see_orders
 
 from .filters import OrderFilter
-from .serializers import (
-    NewOrderInput,
-    NothingInput,
-    OptionalReasonInput,
-    OrderSerializer,
-    ReasonInput,
-)
+from .serializers import NewOrderInput, OptionalReasonInput, OrderSerializer
 
 
 class OrderViewSet(ResourceViewSet):

@@ -16,13 +16,6 @@ LIST = reverse("admin:orders_order_changelist")
 ADD = reverse("admin:orders_order_add")
 
 
-@pytest.fixture
-def admin(shopkeeper):
-    client = Client()
-    client.force_login(shopkeeper)
-    return client
-
-
 def page_of(order):
     return reverse("admin:orders_order_change", args=[order.pk])
 
