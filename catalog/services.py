@@ -111,17 +111,7 @@ def create_product(
                 category=category,
                 is_published=is_published,
             )
-            Variant.objects.bulk_create(
-                Variant(
-                    product=product,
-                    sku=variant.sku,
-                    name=variant.name,
-                    price=variant.price,
-                    stock=variant.stock,
-                    weight=variant.weight,
-                )
-                for variant in variants
-            )
+            Variant.objects.bulk_create(_variant_of(product.pk, variant) for variant in variants)
     except Taken:
         # Lost a race for a SKU: now that the other is there, the check can say which one.
         _check_skus_free(variants)
@@ -151,14 +141,20 @@ def delete_product(*, product_id: int) -> None:
 def add_variant(*, product_id: int, variant: NewVariant) -> Variant:
     """Raises `Taken` where the SKU belongs to another variant."""
     with constraints_as({"variant_sku_is_unique": _taken("sku", _SKU_TAKEN)}):
-        return Variant.objects.create(
-            product_id=product_id,
-            sku=variant.sku,
-            name=variant.name,
-            price=variant.price,
-            stock=variant.stock,
-            weight=variant.weight,
-        )
+        made = _variant_of(product_id, variant)
+        made.save()
+    return made
+
+
+def _variant_of(product_id: int, variant: NewVariant) -> Variant:
+    return Variant(
+        product_id=product_id,
+        sku=variant.sku,
+        name=variant.name,
+        price=variant.price,
+        stock=variant.stock,
+        weight=variant.weight,
+    )
 
 
 @transaction.atomic

@@ -84,7 +84,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=500,
         widget=UnfoldAdminTextareaWidget({"rows": 3}),
-        help_text="They are told it.",
+        help_text="They are told this.",
     )
 
 

@@ -28,7 +28,8 @@ class Order(models.Model):
     status = models.CharField(
         max_length=16, choices=OrderStatus.choices, default=OrderStatus.PENDING, editable=False
     )
-    currency = models.CharField(max_length=3, editable=False, help_text="ISO 4217.")
+    # ISO 4217, of the moment it was placed.
+    currency = models.CharField(max_length=3, editable=False)
     total = models.DecimalField(max_digits=14, decimal_places=2, editable=False)
     note = models.TextField(blank=True, max_length=2000)
     placed_at = models.DateTimeField(db_default=Now(), editable=False)

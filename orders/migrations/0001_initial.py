@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("currency", models.CharField(editable=False, help_text="ISO 4217.", max_length=3)),
+                ("currency", models.CharField(editable=False, max_length=3)),
                 ("total", models.DecimalField(decimal_places=2, editable=False, max_digits=14)),
                 ("note", models.TextField(blank=True, max_length=2000)),
                 (
