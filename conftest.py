@@ -1,6 +1,7 @@
 """Fixtures for the tests of every app."""
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -12,6 +13,17 @@ from accounts.tests.factories import ShopkeeperFactory
 
 # Helpers that assert: their failures show values as a test's own do.
 pytest.register_assert_rewrite("core.tests.rights", "core.tests.rest", "tests.processes")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With `CI=true` a test that is skipped for a missing program has failed: .ci/run installs it."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or os.environ.get("CI") != "true":
+        return
+    skipped = [report.longrepr[2] for report in reporter.stats.get("skipped", [])]
+    if missing := [reason for reason in skipped if "only root" not in reason]:
+        reporter.write_line(f"Skipped, which CI must not: {'; '.join(missing)}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 class Api:
