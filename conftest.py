@@ -16,7 +16,7 @@ pytest.register_assert_rewrite("core.tests.rights", "core.tests.rest", "tests.pr
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """With `CI=true` a test that is skipped for a missing program has failed: .ci/run installs it."""
+    """With `CI=true`, fail where a test was skipped for a program that .ci/run installs."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or os.environ.get("CI") != "true":
         return
