@@ -26,6 +26,7 @@ _DESCRIPTIONS = {
     422: "The `Idempotency-Key` came with another request before.",
     429: "Too many requests; see `Retry-After`.",
     500: "A failure here; nothing of the request took effect.",
+    503: "Not now; see `Retry-After`. With an `Idempotency-Key` it is safe to send it again.",
 }
 
 
@@ -101,7 +102,7 @@ class AutoSchema(BaseAutoSchema):
         return operation
 
     def _error_statuses(self) -> list[int]:
-        statuses = {400, 401, 403, 406, 429, 500}
+        statuses = {400, 401, 403, 406, 429, 500, 503}
         if getattr(self.view, "detail", False):
             statuses.add(404)
         if self.method != "GET":
