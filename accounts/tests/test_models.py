@@ -76,6 +76,8 @@ def test_subject_cannot_be_typed_in_by_the_admin(shopkeeper):
             "subject": str(uuid.uuid4()),
             "date_joined_0": "2026-11-21",
             "date_joined_1": "08:00:00",
+            "identities-TOTAL_FORMS": 0,
+            "identities-INITIAL_FORMS": 0,
         },
     )
 

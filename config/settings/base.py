@@ -6,6 +6,7 @@ from .database import *
 from .env import *
 from .files import *
 from .i18n import *
+from .identity import *
 from .logging import *
 from .notifications import *
 from .rest import *

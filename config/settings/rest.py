@@ -21,6 +21,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     # Basic first: its WWW-Authenticate makes "no credentials" a 401 rather than a 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "core.api.authentication.BasicAuthentication",
+        "accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.IsStaff"],

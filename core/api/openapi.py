@@ -92,7 +92,7 @@ class AutoSchema(BaseAutoSchema):
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         operation = super().get_operation(*args, **kwargs)
-        if operation is None or not isinstance(self.view, ResourceViewSet):
+        if operation is None:
             return operation
         self.resolve_serializer(ProblemSerializer, "response")
         for status in self._error_statuses():

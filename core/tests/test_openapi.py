@@ -92,9 +92,10 @@ def test_lists_name_their_paging_ordering_and_filters(operations):
     }
 
 
-def test_both_ways_to_sign_in_are_named(schema):
+def test_all_ways_to_sign_in_are_named(schema):
     assert schema["components"]["securitySchemes"] == {
         "basicAuth": {"type": "http", "scheme": "basic"},
+        "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         "cookieAuth": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
     }
 

@@ -24,12 +24,19 @@ RECONNECT_SECONDS = 1.0
 
 
 class _Loop(TaskLoop):
-    """django-tasks-db's loop, which also tells a long task that it should come to an end."""
+    """django-tasks-db's loop, ended between two tasks rather than wherever a signal finds it.
+
+    The base class exits from within the handler, which may be in the middle of
+    a transaction; and it does not tell a long task to come to an end.
+    """
 
     def shutdown(self, signum: int, frame: FrameType | None) -> None:
+        if not self.running:
+            # Told twice: at once.
+            super().shutdown(signum, frame)
         logger.info("worker %s is told to stop; it finishes what it has in hand", self.worker_id)
         jobs.ask_to_stop()
-        super().shutdown(signum, frame)
+        self.running = False
 
 
 class Command(BaseCommand):
