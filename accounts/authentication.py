@@ -41,9 +41,6 @@ class BearerAuthentication(authentication.BaseAuthentication):
             raise exceptions.AuthenticationFailed("Nobody here is known by this token.")
         return identity.user, token
 
-    def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="api"'
-
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Registers itself: how the OpenAPI document names it."""

@@ -142,6 +142,9 @@ ATTACKS = {
     "a kid that is no text": lambda p: signed(p, {"alg": "RS256", "kid": 1}, b"x"),
     "tampered claims": tampered,
     "crit": lambda p: p.token(headers={"crit": ["b64"], "b64": True}),
+    "a crit that PyJWT knows": lambda p: signed(
+        p, {"alg": "RS256", "kid": "k1", "crit": ["b64"], "b64": True}, b"x"
+    ),
     "another audience": lambda p: p.token(aud="till"),
     "no audience": lambda p: p.token(aud=None),
     "another issuer": lambda p: p.token(iss="https://evil.example"),

@@ -170,7 +170,8 @@ def test_a_domain_error_keeps_its_code_its_sentence_and_its_fields(api):
             {"Authorization": "Basic !"},
             "Invalid basic header. Credentials not correctly base64 encoded.",
         ),
-        ({"Authorization": "Bearer abc"}, "Authentication credentials were not provided."),
+        ({"Authorization": "Bearer abc"}, "This shop takes no bearer tokens."),
+        ({"Authorization": "Digest abc"}, "Authentication credentials were not provided."),
     ],
 )
 def test_no_or_bad_credentials_are_a_401_that_says_how_to_sign_in(
