@@ -42,7 +42,7 @@ class BearerAuthentication(authentication.BaseAuthentication):
         return identity.user, token
 
 
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # a library without types
     """Registers itself: how the OpenAPI document names it."""
 
     target_class = "accounts.authentication.BearerAuthentication"

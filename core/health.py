@@ -34,7 +34,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         status=200 if ready else 503,
     )
     # Not being ready is an answer, not an error to log.
-    response._has_been_logged = True  # type: ignore[attr-defined]
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
     return response
 
 

@@ -21,7 +21,7 @@ def send_at_once(requests, *, threads=None):
     """Send (method, path, body) requests at once, each by a caller of its own."""
     boss = ShopkeeperFactory.create()
     calls = [
-        lambda api=Api(boss), request=request: api._call(*request)  # noqa: B008
+        lambda api=Api(boss), request=request: api._call(*request)  # noqa: B008  bound now, one for each
         for request in requests
     ]
     return at_once(calls, threads=threads)

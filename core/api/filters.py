@@ -22,7 +22,7 @@ _PAGING = {"cursor", "page_size", "count"}
 class _YesNoField(forms.NullBooleanField):
     widget = forms.TextInput
 
-    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]  # the stub is too narrow
         if value in self.empty_values:
             return None
         try:

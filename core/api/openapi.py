@@ -30,7 +30,7 @@ _DESCRIPTIONS = {
 }
 
 
-class BasicScheme(authentication.BasicScheme):  # type: ignore[no-untyped-call]
+class BasicScheme(authentication.BasicScheme):  # type: ignore[no-untyped-call]  # a library without types
     """Registers itself for our subclass of DRF's."""
 
     target_class = "core.api.authentication.BasicAuthentication"
@@ -138,7 +138,7 @@ def with_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 def bases() -> list[type]:
     """Return the classes whose docstrings their subclasses do not take over."""
-    return [*get_lib_doc_excludes(), InputSerializer]  # type: ignore[no-untyped-call]
+    return [*get_lib_doc_excludes(), InputSerializer]  # type: ignore[no-untyped-call]  # as above
 
 
 def _header(name: str, description: str) -> OpenApiParameter:

@@ -160,12 +160,12 @@ def _of_domain_error(error: DomainError) -> Problem:
         error.status,
         code=error.code,
         detail=error.detail,
-        errors=[field_error(each) for each in error.errors],
+        errors=[_field_error(each) for each in error.errors],
         **members,
     )
 
 
-def field_error(error: FieldError) -> dict[str, str]:
+def _field_error(error: FieldError) -> dict[str, str]:
     return {"pointer": _pointer(error.path), "code": error.code, "detail": error.detail}
 
 

@@ -207,7 +207,7 @@ class Cluster:
             if log.tell() > 1_000_000:
                 log.truncate(0)
             log_start = log.seek(0, os.SEEK_END)
-            subprocess.run(  # noqa: S603
+            subprocess.run(  # noqa: S603  our own list of words, no shell
                 [
                     *(sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py"))),
                     *(str(self.root), str(data), str(self.socket_dir), str(keeper_lock)),
@@ -261,7 +261,7 @@ class Cluster:
         run = run_as(user, needs=[self.root, binaries.folder], end_signal="KILL")
         switch = uid_change(user, run)
         try:
-            made = subprocess.run(  # noqa: S603
+            made = subprocess.run(  # noqa: S603  our own list of words, no shell
                 [*run, *command],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

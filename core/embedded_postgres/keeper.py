@@ -53,6 +53,19 @@ class Keeper:
         self.stopping = threading.Event()
         self.server: subprocess.Popen[bytes] | None = None
 
+    @classmethod
+    def from_arguments(cls, arguments: list[str]) -> "Keeper":
+        """Return the keeper of a command line, whose parts the module's docstring names."""
+        root, data, socket_dir, _lock, user, *command = arguments
+        uid, _, gid = user.partition(":")
+        return cls(
+            root=Path(root),
+            data=Path(data),
+            socket_dir=Path(socket_dir),
+            user=(int(uid), int(gid)) if gid else None,
+            command=command,
+        )
+
     def run(self) -> int:
         threading.Thread(target=self.stop_when_unused, daemon=True).start()
         quick_ends = 0
@@ -86,7 +99,7 @@ class Keeper:
             log_start = log.tell()
             uid, gid = self.user or (None, None)
             # From the main thread: the kernel's "your parent died" means the thread that forked.
-            self.server = subprocess.Popen(  # noqa: S603
+            self.server = subprocess.Popen(  # noqa: S603  our own list of words, no shell
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -230,18 +243,10 @@ def say(sentence: str) -> None:
 
 
 def main() -> int:
-    root, data, socket_dir, _lock, user, *command = sys.argv[1:]
     # Away from who started it, who then has no child to wait for.
     if os.fork():
         os._exit(0)
-    uid, _, gid = user.partition(":")
-    keeper = Keeper(
-        root=Path(root),
-        data=Path(data),
-        socket_dir=Path(socket_dir),
-        user=(int(uid), int(gid)) if gid else None,
-        command=command,
-    )
+    keeper = Keeper.from_arguments(sys.argv[1:])
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, keeper.stop)
     try:

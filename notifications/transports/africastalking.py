@@ -62,7 +62,7 @@ class _Gateway(SMSService):
         if url := settings.AFRICASTALKING_URL.rstrip("/"):
             self._baseUrl = self._contentUrl = f"{url}/version1"
 
-    def _Service__make_post_request(  # noqa: N802
+    def _Service__make_post_request(  # noqa: N802  the SDK's own, mangled
         self, *, timeout: tuple[float, float], **kwargs: Any
     ) -> requests.Response:
         # The SDK's own follows redirects. A gateway that took the message and then points to

@@ -51,3 +51,12 @@ class CancelledOrderFactory(OrderFactory):
     def _create(cls, model_class, *args, **kwargs):
         order = super()._create(model_class, *args, **kwargs)
         return services.cancel_order(order_id=order.pk, by=None)
+
+
+IN_STATUS = {
+    "pending": OrderFactory,
+    "accepted": AcceptedOrderFactory,
+    "fulfilled": FulfilledOrderFactory,
+    "rejected": RejectedOrderFactory,
+    "cancelled": CancelledOrderFactory,
+}

@@ -15,23 +15,10 @@ from orders import services
 from orders.models import Order
 from orders.services import Wanted
 
-from .factories import (
-    AcceptedOrderFactory,
-    CancelledOrderFactory,
-    FulfilledOrderFactory,
-    OrderFactory,
-    RejectedOrderFactory,
-)
+from .factories import IN_STATUS, AcceptedOrderFactory, OrderFactory
 
 pytestmark = pytest.mark.django_db
 
-IN_STATUS = {
-    "pending": OrderFactory,
-    "accepted": AcceptedOrderFactory,
-    "fulfilled": FulfilledOrderFactory,
-    "rejected": RejectedOrderFactory,
-    "cancelled": CancelledOrderFactory,
-}
 VERBS = {
     "accept": "accepted",
     "reject": "rejected",

@@ -20,23 +20,10 @@ from orders.models import Order, OrderLine, OrderStatusChange
 from orders.services import MAX_LINES, MAX_QUANTITY, Wanted
 from orders.states import OrderStatus
 
-from .factories import (
-    AcceptedOrderFactory,
-    CancelledOrderFactory,
-    FulfilledOrderFactory,
-    OrderFactory,
-    RejectedOrderFactory,
-)
+from .factories import IN_STATUS, OrderFactory
 
 pytestmark = pytest.mark.django_db
 
-IN_STATUS = {
-    "pending": OrderFactory,
-    "accepted": AcceptedOrderFactory,
-    "fulfilled": FulfilledOrderFactory,
-    "rejected": RejectedOrderFactory,
-    "cancelled": CancelledOrderFactory,
-}
 VERBS = {
     "accepted": services.accept_order,
     "rejected": lambda **kwargs: services.reject_order(**kwargs, reason="Closed."),

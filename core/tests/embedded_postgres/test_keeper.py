@@ -7,7 +7,6 @@ import fcntl
 import os
 import subprocess
 import threading
-from pathlib import Path
 
 import psycopg2
 import pytest
@@ -40,17 +39,10 @@ def keepers(tmp_path, monkeypatch, left):
         script = next((i for i, arg in enumerate(argv) if str(arg).endswith("keeper.py")), None)
         if script is None:
             return run_program(argv, **kwargs)
-        root, data, socket_dir, lock, user, *command = argv[script + 1 :]
+        arguments = argv[script + 1 :]
         # As the program inherits it: the lock lives as long as the keeper does.
-        held = os.dup(int(lock))
-        uid, _, gid = user.partition(":")
-        keeper = Keeper(
-            root=Path(root),
-            data=Path(data),
-            socket_dir=Path(socket_dir),
-            user=(int(uid), int(gid)) if gid else None,
-            command=command,
-        )
+        held = os.dup(int(arguments[3]))
+        keeper = Keeper.from_arguments(arguments)
         log = kwargs["stdout"]
         monkeypatch.setattr(
             keeper_module, "say", lambda sentence: os.write(log_fd, f"20 {sentence}\n".encode())
