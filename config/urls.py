@@ -3,10 +3,10 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
-from django.views.generic import RedirectView
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from core.api.graphql import graphql
 from core.health import healthz, readyz
 
 # OPTIONS would make the page describe itself, which it cannot.
@@ -14,7 +14,7 @@ _READ = ["get", "head"]
 handler500 = "core.api.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", include("accounts.pages.urls")),
     path("admin/", admin.site.urls),
     path(
         "api/v1/",
@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
             ]
         ),
     ),
+    path("graphql/", graphql, name="graphql"),
     path("api/schema/", SpectacularAPIView.as_view(http_method_names=_READ), name="schema"),
     path(
         "api/docs/",

@@ -42,8 +42,12 @@ class Notice:
 class Event(Signal):
     """A named signal with the words that tell it and the variables they may use."""
 
-    def __init__(self, code: str, *, text: str, variables: Iterable[str]) -> None:
-        """Declare an event.
+    def __init__(
+        self, code: str, *, text: str, variables: Iterable[str], secret: bool = False
+    ) -> None:
+        """Declare an event; `secret` where its words open something (a code, a link).
+
+        Staff never see those words, and they are forgotten once they are sent.
 
         Raises:
             ValueError: the code is taken, or the text uses an undeclared variable.
@@ -52,6 +56,7 @@ class Event(Signal):
         self.code = code
         self.text = text
         self.variables = frozenset(variables)
+        self.secret = secret
         if unknown := template_variables(text) - self.variables:
             raise ValueError(f"{code}: unknown variables {sorted(unknown)} in its text.")
         if code in _registry:

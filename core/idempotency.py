@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.http import HttpResponse
@@ -90,9 +91,15 @@ def run_once(
                     "Content-Type": response.content_type or "application/json",
                     **{name: response[name] for name in _KEPT_HEADERS if name in response},
                 },
-                body=JSONRenderer().render(response.data),
+                body=JSONRenderer().render(_repeatable(response)),
             )
         return response
+
+
+def _repeatable(response: Response) -> Any:
+    """Return the answer without what is shown once only: a replay must not show it again."""
+    once = dict.fromkeys(getattr(response, "shown_once", ()))
+    return {**response.data, **once} if once else response.data
 
 
 def _valid_key(key: str) -> str:

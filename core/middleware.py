@@ -1,9 +1,11 @@
 """What happens to every request, whichever app serves it."""
 
+import ipaddress
 import logging
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 from django.conf import settings
 from django.http import (
@@ -16,6 +18,9 @@ from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.utils import timezone
 from django.utils.functional import LazyObject
+
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from . import request_id
 from .api.problems import CONTENT_TYPE, problem_response, wants_problem
@@ -32,7 +37,9 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        ident = request_id.begin(request.headers.get(request_id.HEADER))
+        ident = request_id.begin(
+            request.headers.get(request_id.HEADER), address=_address_of(request)
+        )
         started = time.perf_counter()
         response = self.get_response(request)
         response[request_id.HEADER] = ident
@@ -51,6 +58,16 @@ class RequestIdMiddleware:
             },
         )
         return response
+
+
+def _address_of(request: HttpRequest) -> str | None:
+    # DRF's reading of who called, behind as many proxies as it has been told of.
+    found = BaseThrottle().get_ident(cast("Request", request))
+    try:
+        return str(ipaddress.ip_address(found))
+    except ValueError:
+        # A Unix socket has none, and a proxy may write what it likes.
+        return None
 
 
 def _user_of(request: HttpRequest) -> str | None:

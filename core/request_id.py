@@ -9,6 +9,7 @@ HEADER = "X-Request-ID"
 # What may stand in a log line and a header without doing harm there.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
+_address: ContextVar[str | None] = ContextVar("request_address", default=None)
 
 
 def current() -> str | None:
@@ -16,7 +17,12 @@ def current() -> str | None:
     return _current.get()
 
 
-def begin(proposed: str | None) -> str:
+def address() -> str | None:
+    """Return the address that the request being served came from, or None outside one."""
+    return _address.get()
+
+
+def begin(proposed: str | None, *, address: str | None = None) -> str:
     """Adopt the caller's id if it is harmless, else make one; return it.
 
     It stays until the next request of this thread begins: Django logs a
@@ -24,6 +30,7 @@ def begin(proposed: str | None) -> str:
     """
     request_id = proposed if proposed and _ACCEPTABLE.fullmatch(proposed) else uuid.uuid4().hex
     _current.set(request_id)
+    _address.set(address)
     return request_id
 
 

@@ -1,6 +1,6 @@
 """What the customer records refuse."""
 
-from core.errors import Conflict, InvalidInput
+from core.errors import Conflict, DomainError, InvalidInput
 
 
 class CodeTaken(InvalidInput):
@@ -11,3 +11,22 @@ class HasOrders(Conflict):
     """A customer with orders cannot be deleted."""
 
     code = "in_use"
+
+
+class PhoneTaken(Conflict):
+    """Another account has proved the number before."""
+
+    code = "phone_taken"
+
+
+class WrongCode(InvalidInput):
+    """The code is wrong, too old, or was tried too often; which of them is not told."""
+
+    code = "wrong_code"
+
+
+class TooManyCodes(DomainError):
+    """SMS cost the shop money, and the owner of a phone their rest."""
+
+    status = 429
+    code = "throttled"

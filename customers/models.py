@@ -39,6 +39,9 @@ class Customer(models.Model):
         on_delete=models.SET_NULL,
         related_name="customer",
     )
+    forgotten_at = models.DateTimeField(
+        null=True, editable=False, help_text="When they left; only their orders are kept."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -47,7 +50,7 @@ class Customer(models.Model):
         permissions = [("manage_customers", "Can manage customers")]
         constraints = [
             models.CheckConstraint(
-                condition=~Q(phone="") | ~Q(email=""),
+                condition=~Q(phone="") | ~Q(email="") | Q(forgotten_at__isnull=False),
                 name="customer_can_be_reached",
                 violation_error_message="Give a phone number or an e-mail address.",
             ),
@@ -68,3 +71,22 @@ class Customer(models.Model):
             self.phone = parse_phone(self.phone) if self.phone else ""
         except ImpossiblePhone as error:
             raise ValidationError({"phone": error.detail}) from None
+
+
+class PhoneCode(models.Model):
+    """A code that was sent to a phone, to prove that somebody has it at hand."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="phone_codes"
+    )
+    phone = models.CharField(max_length=16, db_index=True)
+    digest = models.CharField(max_length=64)
+    tries_left = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(db_default=Now(), db_index=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"for {self.phone}"

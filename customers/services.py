@@ -1,17 +1,29 @@
 """Verbs of the customer records; the only writer of their table."""
 
+import secrets
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 
+from accounts.models import User
 from core.constraints import constraints_as
 from core.errors import FieldError, InvalidInput
+from core.events import Notice, Recipient
 from core.phones import ImpossiblePhone, parse_phone
 from core.sequences import next_value
 
-from .exceptions import CodeTaken, HasOrders
-from .models import Customer
+from .exceptions import CodeTaken, HasOrders, PhoneTaken, TooManyCodes, WrongCode
+from .models import Customer, PhoneCode
+from .signals import data_asked_for, forgotten, merged, phone_code_sent
+
+# How many codes go to one phone, or by one account, within how long.
+CODES_AT_MOST = 5
+CODES_WITHIN = timedelta(hours=1)
 
 
 def create_customer(*, name: str, code: str = "", **fields: Any) -> Customer:
@@ -78,7 +90,7 @@ def delete_customer(*, customer_id: int) -> None:
 def _save(customer: Customer) -> None:
     customer.phone = parse_phone(customer.phone) if customer.phone else ""
     customer.email = customer.email.strip().lower()
-    if not customer.phone and not customer.email:
+    if not customer.phone and not customer.email and not customer.forgotten_at:
         detail = "Give a phone number or an e-mail address."
         raise InvalidInput(
             detail,
@@ -104,3 +116,162 @@ def _free_code() -> str:
         code = f"C{next_value('customer_code')}"
         if not Customer.objects.filter(code=code).exists():
             return code
+
+
+@transaction.atomic
+def ensure_customer_of(*, user: User) -> Customer | None:
+    """Return the customer that somebody who signs in is; made now if there is none.
+
+    None where neither phone nor verified e-mail address is known yet.
+    """
+    # Locked first: two requests of a new shopper must not make two.
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    customer = Customer.objects.filter(user=user).first()
+    if customer is None and user.email and not hasattr(user, "machine"):
+        name = user.get_full_name() or user.email.partition("@")[0]
+        customer = create_customer(name=name, email=user.email, user=user)
+    return customer
+
+
+@transaction.atomic
+def follow_account(*, user: User) -> None:
+    """Let the customer's name and e-mail address be those of their account."""
+    customer = ensure_customer_of(user=user)
+    if customer is not None:
+        update_customer(
+            customer_id=customer.pk,
+            name=user.get_full_name() or customer.name,
+            email=user.email or customer.email,
+        )
+
+
+@transaction.atomic
+def send_phone_code(*, user: User, phone: str) -> PhoneCode:
+    """Send a code by SMS to a phone that somebody says is theirs.
+
+    Raises:
+        ImpossiblePhone: it is no phone number.
+        TooManyCodes: too many were sent to it, or asked for by them, of late.
+    """
+    phone = parse_phone(phone)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    of_late = PhoneCode.objects.filter(created_at__gt=timezone.now() - CODES_WITHIN)
+    if of_late.filter(Q(user=user) | Q(phone=phone)).count() >= CODES_AT_MOST:
+        raise TooManyCodes("Too many codes were sent. Try again in an hour.")
+    code = f"{secrets.randbelow(10**6):06}"
+    sent = PhoneCode.objects.create(
+        user=user,
+        phone=phone,
+        digest=_code_digest(phone, code),
+        tries_left=settings.PHONE_CODE_TRIES,
+        expires_at=timezone.now() + timedelta(minutes=settings.PHONE_CODE_MINUTES),
+    )
+    phone_code_sent.announce(
+        notice=Notice(
+            occurrence=str(sent.pk),
+            subject="phone_code",
+            reference=str(sent.pk),
+            recipient=Recipient(reference=f"user-{user.pk}", phone=phone),
+            data={"shop": settings.SHOP_NAME, "code": code},
+        )
+    )
+    return sent
+
+
+def claim_phone(*, user: User, code: str) -> Customer:
+    """Take a phone number that a code has proved, and the customer record that has it.
+
+    A record without an account becomes theirs, with its orders; what they had
+    before is merged into it.
+
+    Raises:
+        WrongCode: it is not the last one that was sent, or its time or tries are over.
+        PhoneTaken: another account has the number.
+    """
+    phone = _prove(user=user, code=code)
+    if phone is None:
+        # Raised out here: the try that was used up must stay so.
+        raise WrongCode.at("code", detail="This code is not valid. Check it, or ask for another.")
+    return _take_phone(user=user, phone=phone)
+
+
+@transaction.atomic
+def _prove(*, user: User, code: str) -> str | None:
+    last = (
+        PhoneCode.objects.select_for_update()
+        .filter(user=user, expires_at__gt=timezone.now(), tries_left__gt=0)
+        .order_by("-pk")
+        .first()
+    )
+    if last is None:
+        return None
+    last.tries_left -= 1
+    right = constant_time_compare(last.digest, _code_digest(last.phone, code.strip()))
+    if right:
+        # Used up, with those sent before it.
+        PhoneCode.objects.filter(user=user).update(tries_left=0)
+        return last.phone
+    last.save(update_fields=["tries_left"])
+    return None
+
+
+@transaction.atomic
+def _take_phone(*, user: User, phone: str) -> Customer:
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    # In the order of their keys, as everywhere.
+    with_phone = list(Customer.objects.select_for_update().filter(phone=phone).order_by("pk"))
+    own = Customer.objects.select_for_update().filter(user=user).first()
+    if any(each.user_id not in (None, user.pk) for each in with_phone):
+        raise PhoneTaken("Another account has this number. Please ask the shop to help.")
+    found = next((each for each in with_phone if each.user_id is None), None)
+    if own is None and found is None:
+        return create_customer(name=user.get_full_name() or phone, phone=phone, user=user)
+    if found is None:
+        return update_customer(customer_id=own.pk, phone=phone)  # type: ignore[union-attr]  # above
+    if own is not None:
+        merged.send(sender=Customer, source=own, target=found)
+        own.delete()
+    return update_customer(
+        customer_id=found.pk,
+        user=user,
+        name=user.get_full_name() or found.name,
+        email=user.email or found.email,
+    )
+
+
+def personal_data(*, user: User) -> dict[str, Any]:
+    """Return what is kept of the customer that somebody is, by section."""
+    customer = Customer.objects.filter(user=user).first()
+    if customer is None:
+        return {}
+    data: dict[str, Any] = {
+        "customer": {
+            "code": customer.code,
+            "name": customer.name,
+            "phone": customer.phone,
+            "email": customer.email,
+            "language": customer.language,
+            "created_at": customer.created_at,
+        }
+    }
+    for _, sections in data_asked_for.send(sender=Customer, customer=customer):
+        data |= sections
+    return data
+
+
+@transaction.atomic
+def forget_customer_of(*, user: User) -> None:
+    """Keep of the customer that somebody was only what the books need."""
+    customer = Customer.objects.select_for_update().filter(user=user).first()
+    if customer is None:
+        return
+    forgotten.send(sender=Customer, customer=customer)
+    customer.name = "Former customer"
+    customer.phone = customer.email = ""
+    customer.user = None
+    customer.forgotten_at = timezone.now()
+    customer.save()
+
+
+def _code_digest(phone: str, code: str) -> str:
+    return salted_hmac("duka.phone-code", f"{phone}:{code}", algorithm="sha256").hexdigest()

@@ -2,32 +2,39 @@
 
 from dataclasses import dataclass
 
+from accounts.states import Role
+
 
 @dataclass(frozen=True, kw_only=True)
 class DemoAccount:
-    username: str
+    email: str
     password: str
+    name: str
     description: str
-    permissions: tuple[str, ...] = ()
-    is_superuser: bool = False
+    role: Role | None = None
+    rights: tuple[str, ...] = ()
 
 
 DEMO_ACCOUNTS = [
     DemoAccount(
-        username="shopkeeper",
+        email="shopkeeper@duka.example",
         password="shopkeeper-demo",  # noqa: S106  known to everybody, on this machine only
-        description="may do everything",
-        is_superuser=True,
+        name="Mama Njeri",
+        description="shopkeeper, may do everything",
+        role=Role.SHOPKEEPER,
     ),
     DemoAccount(
-        username="employee",
+        email="employee@duka.example",
         password="employee-demo",  # noqa: S106  the same
-        description="sees and handles orders, sees customers and messages",
-        permissions=(
-            "orders.view_order",
-            "orders.handle_order",
-            "customers.view_customer",
-            "notifications.view_message",
-        ),
+        name="Baraka Mwangi",
+        description="employee, handles orders",
+        role=Role.EMPLOYEE,
+        rights=("see_orders", "handle_orders"),
+    ),
+    DemoAccount(
+        email="shopper@duka.example",
+        password="shopper-demo",  # noqa: S106  the same
+        name="Wanjiru Kamau",
+        description="shopper, with orders of her own",
     ),
 ]

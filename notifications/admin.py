@@ -10,6 +10,7 @@ from core.admin import ReadOnlyAdmin
 
 from .models import Message
 from .permissions import can_see_messages
+from .querysets import MessageQuerySet
 from .states import MessageStatus
 
 _COLOURS = {
@@ -27,7 +28,10 @@ class MessageAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "event", "reference", "to", "body", "state")
     list_filter = ("status", "event", "transport", "created_at")
     search_fields = ("to", "reference", "recipient", "body", "transport_id")
-    exclude = ("fence",)
+    exclude = ("fence", "secret")
+
+    def get_queryset(self, request: HttpRequest) -> MessageQuerySet:
+        return super().get_queryset(request).shown()
 
     @display(description="status", ordering="status", label=_COLOURS)
     def state(self, message: Message) -> tuple[str, str]:

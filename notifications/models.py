@@ -25,6 +25,9 @@ class Message(models.Model):
     to = models.CharField(max_length=16, blank=True, help_text="Phone number, E.164.")
     language = models.CharField(max_length=8)
     body = models.TextField()
+    secret = models.BooleanField(
+        default=False, editable=False, help_text="Its words open something: nobody sees them."
+    )
     status = models.CharField(
         max_length=16, choices=MessageStatus.choices, default=MessageStatus.QUEUED
     )

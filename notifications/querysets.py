@@ -19,3 +19,7 @@ class MessageQuerySet(QuerySet["Message"]):
     def lost(self) -> Self:
         """Handed to a gateway by a worker whose lease has passed without an answer."""
         return self.filter(status=MessageStatus.SENDING, due_at__lte=Now())
+
+    def shown(self) -> Self:
+        """What staff may see: not a code or link that still opens something, nor find it."""
+        return self.exclude(secret=True, body__gt="")

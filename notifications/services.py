@@ -52,6 +52,7 @@ def queue_message(*, event: Event, notice: Notice) -> Message:
         to=notice.recipient.phone,
         language=notice.recipient.language,
         body=event.render(notice.data),
+        secret=event.secret,
         **({} if notice.recipient.phone else _without_phone()),
     )
 
@@ -135,6 +136,9 @@ def settle(*, message: Message, outcome: Outcome) -> None:
                 "error_code": "unknown",
                 "error": _storable(outcome.reason, "error"),
             }
+    if message.secret and changes["status"] != MessageStatus.QUEUED:
+        # It opens something, and it is where it should be, or will not get there.
+        changes = {**changes, "body": ""}
     updated = _ours(message, MessageStatus.SENDING, MessageStatus.UNKNOWN).update(**changes)
     logger.info(
         "message %s: %s",
@@ -151,6 +155,24 @@ def give_up_lost_messages() -> int:
         error_code="unknown",
         error="The worker died while the gateway was being asked.",
     )
+
+
+def personal_data(*, recipient: str) -> list[dict[str, Any]]:
+    """Return what somebody was told, the newest first."""
+    fields = ("event", "to", "body", "status", "created_at", "sent_at")
+    return list(Message.objects.filter(recipient=recipient, secret=False).values(*fields))
+
+
+def forget_recipient(*, recipient: str) -> None:
+    """Keep of what somebody was told that it was told, not the words nor the number.
+
+    What waits to be sent is not sent any more.
+    """
+    told = Message.objects.filter(recipient=recipient)
+    told.filter(status__in=[MessageStatus.QUEUED, MessageStatus.PARKED]).update(
+        status=MessageStatus.SUPPRESSED, error_code="left", error="They deleted their account."
+    )
+    told.update(body="", to="")
 
 
 def _send(message: Message) -> Outcome:

@@ -6,7 +6,7 @@ Each locks, checks, writes and announces, in that order and in one transaction.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -241,3 +241,37 @@ def _naming_lines(
             for each in error.errors
         ],
     )
+
+
+def move_orders(*, source: Customer, target: Customer) -> None:
+    """Let the orders of one customer record be another's: both are one person."""
+    Order.objects.filter(customer=source).update(customer=target)
+
+
+def personal_data(*, customer: Customer) -> list[dict[str, Any]]:
+    """Return what is kept of a customer's orders, the newest first."""
+    return [
+        {
+            "number": order.number,
+            "status": order.status,
+            "placed_at": order.placed_at,
+            "total": order.total,
+            "currency": order.currency,
+            "note": order.note,
+            "lines": [
+                {
+                    "sku": line.sku,
+                    "name": line.name,
+                    "quantity": line.quantity,
+                    "unit_price": line.unit_price,
+                }
+                for line in order.lines.all()
+            ],
+        }
+        for order in Order.objects.filter(customer=customer).for_display()
+    ]
+
+
+def forget_customer(*, customer: Customer) -> None:
+    """Keep of a customer's orders what the books need, not what they wrote."""
+    Order.objects.filter(customer=customer).update(note="")

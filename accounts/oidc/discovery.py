@@ -8,6 +8,8 @@ from django.conf import settings
 
 from .errors import ProviderUnavailableError
 
+# The scope of the embedded provider whose tokens are meant for REST and GraphQL.
+API_SCOPE = "api"
 _found: dict[str, dict[str, Any]] = {}
 _guard = threading.Lock()
 
@@ -18,6 +20,8 @@ def provider_metadata(issuer: str) -> dict[str, Any]:
     Raises:
         ProviderUnavailableError: it cannot be had, or it speaks for another issuer.
     """
+    if settings.OIDC_EMBEDDED:
+        return embedded_metadata()
     if found := _found.get(issuer):
         return found
     document = fetch_json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
@@ -28,6 +32,47 @@ def provider_metadata(issuer: str) -> dict[str, Any]:
         )
     with _guard:
         return _found.setdefault(issuer, document)
+
+
+def endpoint(name: str) -> str:
+    """Return an address of the shop's provider, such as its `token_endpoint`.
+
+    Raises:
+        ProviderUnavailableError: the provider cannot be asked, or has no such address.
+    """
+    address = provider_metadata(settings.OIDC_ISSUER).get(name)
+    if not isinstance(address, str):
+        raise ProviderUnavailableError(f"The sign-in provider names no {name}.")
+    return address
+
+
+def embedded_metadata() -> dict[str, Any]:
+    """Return what the embedded provider says of itself.
+
+    Its addresses come from SHOP_URL: a caller's own Host header must not choose them.
+    """
+    base = settings.SHOP_URL
+    return {
+        "issuer": base,
+        "authorization_endpoint": f"{base}/identity/o/authorize",
+        "token_endpoint": f"{base}/identity/o/api/token",
+        "userinfo_endpoint": f"{base}/identity/o/api/userinfo",
+        "revocation_endpoint": f"{base}/identity/o/api/revoke",
+        "end_session_endpoint": f"{base}/identity/o/logout",
+        "jwks_uri": f"{base}/.well-known/jwks.json",
+        "scopes_supported": ["openid", "profile", "email", API_SCOPE],
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": [
+            "client_secret_basic",
+            "client_secret_post",
+            "none",
+        ],
+        "claims_supported": ["sub", "email", "email_verified", "name", "groups"],
+    }
 
 
 def fetch_json(url: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ DUKA_APPS = [
 ]
 
 INSTALLED_APPS = [
+    # Before allauth: its pages look like ours by our templates.
+    "accounts",
     # Before django.contrib.admin: unfold overrides its templates.
     "unfold",
     "unfold.contrib.filters",
@@ -33,9 +35,15 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.idp.oidc",
+    "mozilla_django_oidc",
+    "graphene_django",
     "django_tasks",
     "django_tasks_db",
-    *DUKA_APPS,
+    *(app for app in DUKA_APPS if app != "accounts"),
 ]
 
 MIDDLEWARE = [
@@ -51,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "core.middleware.ShopTimeMiddleware",
 ]
@@ -65,6 +74,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "core.templating.shop",
             ],
         },
     },

@@ -18,13 +18,12 @@ def limit(name: str, *, default: str = "") -> str | None:
 
 
 REST_FRAMEWORK: dict[str, Any] = {
-    # Basic first: its WWW-Authenticate makes "no credentials" a 401 rather than a 403.
+    # Bearer first: its WWW-Authenticate makes "no credentials" a 401 rather than a 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "core.api.authentication.BasicAuthentication",
         "accounts.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.IsStaff"],
+    "DEFAULT_PERMISSION_CLASSES": ["core.api.permissions.IsPermitted"],
     "DEFAULT_PARSER_CLASSES": ["core.api.parsers.JSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_FILTER_BACKENDS": [

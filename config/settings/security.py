@@ -1,15 +1,15 @@
 """Passwords, cookies and headers that hold everywhere."""
 
-from .rest import limit
-
-AUTHENTICATION_BACKENDS = ["accounts.backends.PasswordBackend"]
-# Wrong passwords for one user name from one address, for each process.
-THROTTLE_SIGN_IN = limit("THROTTLE_SIGN_IN", default="10/min")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+# Last: for secrets that the shop made itself, which nobody can guess. Passwords use the first.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+    "accounts.hashers.GeneratedSecretHasher",
 ]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -6,6 +6,13 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from .env import checked, env
 
+# Where people and programs find it; also the name by which it issues tokens, so no `/` at the end.
+SHOP_URL = checked(
+    "SHOP_URL",
+    env.str("SHOP_URL", default="") or f"http://127.0.0.1:{env.str('PORT', default='') or 8000}",
+    fits=lambda url: re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", url) is not None,
+    must="an address such as https://shop.example, without a / at its end",
+)
 SHOP_NAME = env.str("SHOP_NAME", default="Duka")
 # ISO 4217. One currency a shop; orders keep the one they were placed in.
 SHOP_CURRENCY = checked(

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular import authentication
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
 from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter
@@ -28,13 +27,6 @@ _DESCRIPTIONS = {
     500: "A failure here; nothing of the request took effect.",
     503: "Not now; see `Retry-After`. With an `Idempotency-Key` it is safe to send it again.",
 }
-
-
-class BasicScheme(authentication.BasicScheme):  # type: ignore[no-untyped-call]  # a library without types
-    """Registers itself for our subclass of DRF's."""
-
-    target_class = "core.api.authentication.BasicAuthentication"
-    priority = 0
 
 
 class AutoSchema(BaseAutoSchema):

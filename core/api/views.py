@@ -83,6 +83,17 @@ class ResourceViewSet(GenericViewSet[Any]):
     def created(self, key: Any) -> Response:
         return self.answer(key, status_code=status.HTTP_201_CREATED)
 
+    def created_once(self, key: Any, **secrets: str) -> Response:
+        """Answer a new object with what nobody is shown again."""
+        response = self.created(key)
+        response.data = {**secrets, **response.data}
+        return self.shown_once(response, *secrets)
+
+    def shown_once(self, response: Response, *names: str) -> Response:
+        """Keep these fields out of what an Idempotency-Key would replay."""
+        response.shown_once = names  # type: ignore[attr-defined]  # for core.idempotency
+        return response
+
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         queryset = self.filter_queryset(self.get_queryset())
         page = self.paginate_queryset(queryset)

@@ -9,7 +9,7 @@ from .serializers import MessageSerializer
 
 
 class MessageViewSet(ResourceViewSet):
-    queryset = Message.objects.all()
+    queryset = Message.objects.shown()
     serializer_class = MessageSerializer
     permitted = {"*": can_see_messages}
     filterset_class = MessageFilter

@@ -3,15 +3,16 @@
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.models import Permission
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from accounts.models import User
+from accounts.services.memberships import employ
+from accounts.services.people import create_local_person
 from catalog.models import Category
 from catalog.services import NewVariant, create_category, create_product
 from customers.models import Customer
-from customers.services import create_customer
+from customers.services import create_customer, update_customer
 from demo.accounts import DEMO_ACCOUNTS
 from orders.services import Wanted, accept_order, fulfil_order, place_order, reject_order
 
@@ -43,8 +44,8 @@ _PRODUCTS: list[tuple[str, str, list[tuple[str, str, str, int, int]]]] = [
     ),
 ]
 
+_SHOPPER_PHONE = "0722 000 000"
 _CUSTOMERS = [
-    ("Wanjiru Kamau", "0722 000 000", "wanjiru@example.com"),
     ("Otieno Odhiambo", "0733 000 000", ""),
     ("John Smith", "+447770 123456", "john@example.com"),
     ("Amina Hassan", "", "amina@example.com"),
@@ -58,28 +59,22 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if User.objects.exists():
             return
-        shopkeeper = _accounts()
+        users = _accounts()
         _goods()
-        _orders(_customers(), by=shopkeeper)
+        _orders(_customers(users["shopper"]), by=users["shopkeeper"])
         self.stdout.write("Loaded the demo shop.")
 
 
-def _accounts() -> User:
-    users = []
+def _accounts() -> dict[str, User]:
+    users = {}
     for account in DEMO_ACCOUNTS:
-        user = User.objects.create_user(
-            account.username,
-            password=account.password,
-            is_staff=True,
-            is_superuser=account.is_superuser,
+        user = create_local_person(
+            name=account.name, email=account.email, password=account.password
         )
-        for name in account.permissions:
-            app, codename = name.split(".")
-            user.user_permissions.add(
-                Permission.objects.get(content_type__app_label=app, codename=codename)
-            )
-        users.append(user)
-    return users[0]
+        if account.role:
+            employ(user=user, role=account.role, rights=account.rights)
+        users[account.email.partition("@")[0]] = user
+    return users
 
 
 def _goods() -> None:
@@ -97,10 +92,13 @@ def _goods() -> None:
         )
 
 
-def _customers() -> list[Customer]:
-    return [
+def _customers(shopper: User) -> list[Customer]:
+    # The first has an account, and so is a customer since she registered.
+    wanjiru = update_customer(customer_id=shopper.customer.pk, phone=_SHOPPER_PHONE)
+    others = [
         create_customer(name=name, phone=phone, email=email) for name, phone, email in _CUSTOMERS
     ]
+    return [wanjiru, *others]
 
 
 def _orders(customers: list[Customer], *, by: User) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -21,6 +22,7 @@ from django.db.utils import Error as DatabaseError
 
 from core.embedded_postgres.backend.base import DatabaseWrapper as EmbeddedDatabase
 from core.supervisor import Program, Supervisor
+from demo import demo_env
 from demo.accounts import DEMO_ACCOUNTS
 
 HOST = "127.0.0.1"
@@ -74,6 +76,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Preparing the database ({len(pending)} migrations) …")
             call_command("migrate", verbosity=0, interactive=False)
         call_command("load_demo")
+        if settings.OIDC_EMBEDDED:
+            demo_env.write()
         connections.close_all()
 
     def _greet_when_ready(self, *, port: int, supervisor: Supervisor) -> None:
@@ -164,22 +168,28 @@ def _readiness(address: str) -> str | None:
 
 
 def _banner(address: str) -> str:
-    width = max(len(account.username) for account in DEMO_ACCOUNTS)
+    width = max(len(account.email) for account in DEMO_ACCOUNTS)
     accounts = [
-        f"    {account.username:<{width}}  {account.password}  ({account.description})"
+        f"    {account.email:<{width}}  {account.password:<16}  {account.description}"
         for account in DEMO_ACCOUNTS
     ]
+    if not settings.OIDC_EMBEDDED:
+        accounts = [f"    none here: people sign in at {settings.OIDC_ISSUER}"]
     return "\n".join(
         [
             "",
             f"  Duka is open at {address}/",
             "",
             f"    API, to read and try   {address}/api/docs/",
+            f"    Your account           {address}/",
             f"    Shopkeeper's pages     {address}/admin/",
+            f"    GraphQL                {address}/graphql/",
             f"    Health                 {address}/readyz",
             "",
-            "  Demo accounts:",
+            "  Demo accounts (E-mail that the shop sends is printed here):",
             *accounts,
+            "",
+            f"  A program's access, for the README's tour: {demo_env.path()}",
             "",
             "  Ctrl-C stops it.",
             "",

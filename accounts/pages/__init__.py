@@ -1,0 +1,1 @@
+"""Pages for people: signing in and out, their account, invitations."""

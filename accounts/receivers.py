@@ -1,0 +1,39 @@
+"""What accounts listen to: the sign-ins of Django and allauth."""
+
+from typing import Any
+
+from allauth.account.signals import email_confirmed
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+
+from .models import User
+from .services.audit import record, record_refusal
+from .services.people import confirm_email
+from .services.sessions import end_tokens
+from .states import Action
+
+
+@receiver(user_logged_in)
+def on_sign_in(*, user: User, **_: Any) -> None:
+    record(Action.SIGNED_IN, by=user, target=user, backend=getattr(user, "backend", ""))
+
+
+@receiver(user_login_failed)
+def on_refused(*, credentials: dict[str, Any], **_: Any) -> None:
+    # Whom they claimed to be, or nobody could tell an attack from a slip. Never the password.
+    claimed = credentials.get("email") or credentials.get("username") or ""
+    if claimed:
+        record_refusal(by=None, target="sign-in", email=str(claimed)[:254].replace("\x00", ""))
+
+
+@receiver(user_logged_out)
+def on_sign_out(*, user: User | None, **_: Any) -> None:
+    if user is not None:
+        # They would outlive the session: allauth looks for them when it is gone already.
+        end_tokens(user=user)
+        record(Action.SIGNED_OUT, by=user, target=user)
+
+
+@receiver(email_confirmed)
+def on_verified(*, email_address: Any, **_: Any) -> None:
+    confirm_email(user=email_address.user)

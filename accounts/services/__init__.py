@@ -1,0 +1,1 @@
+"""Verbs of accounts, the only writers of their tables."""

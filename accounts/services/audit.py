@@ -1,0 +1,40 @@
+"""The audit log: who did what about access, when and from where."""
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+
+from accounts.models import AuditEntry, User
+from accounts.states import Action
+from core import request_id
+
+# A caller who is refused again and again is told of once in so many seconds.
+REFUSAL_SECONDS = 60
+
+
+def record(
+    action: Action, *, by: User | AnonymousUser | None, target: object = "", **detail: Any
+) -> None:
+    """Write down what was done, in the transaction that does it."""
+    actor = by if isinstance(by, User) and by.pk else None
+    AuditEntry.objects.create(
+        actor=actor,
+        actor_subject=actor.subject if actor else None,
+        action=action,
+        target=_plain(target),
+        address=request_id.address(),
+        request_id=request_id.current() or "",
+        detail=detail,
+    )
+
+
+def record_refusal(*, by: User | AnonymousUser | None, target: str, **detail: Any) -> None:
+    """Write down that somebody was refused; the same again within a minute is not written."""
+    who = getattr(by, "pk", None) or request_id.address()
+    if cache.add(f"refusal-{who}-{hash((target, *sorted(detail.items())))}", 1, REFUSAL_SECONDS):
+        record(Action.REFUSED, by=by, target=target, **detail)
+
+
+def _plain(target: object) -> str:
+    return str(target).replace("\x00", "")[:200]

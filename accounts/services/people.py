@@ -1,0 +1,112 @@
+"""A person's own account: its beginning, their data, its end."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.models import AuditEntry, Identity, User
+from accounts.signals import changed, data_asked_for, leaving, registered
+from accounts.states import Action
+
+from .audit import record
+from .memberships import check_may_leave
+
+
+@transaction.atomic
+def register(*, user: User) -> None:
+    """Tell the other apps of somebody whose account counts from now on."""
+    registered.send(sender=User, user=user)
+    record(Action.REGISTERED, by=user, target=user)
+
+
+@transaction.atomic
+def create_person(
+    *, issuer: str, subject: str, given_name: str = "", family_name: str = "", email: str = ""
+) -> User:
+    """Make the user of somebody who signed in at an outside provider for the first time.
+
+    `email` must be one that the provider has verified, or "".
+    """
+    user = User(first_name=given_name[:150], last_name=family_name[:150], email=email)
+    user.username = str(user.subject)
+    user.set_unusable_password()
+    user.save()
+    Identity.objects.create(issuer=issuer, subject=subject, user=user)
+    register(user=user)
+    return user
+
+
+@transaction.atomic
+def create_local_person(*, name: str, email: str, password: str) -> User:
+    """Make an account of the embedded provider whose e-mail address needs no proof.
+
+    People sign up by its pages; this is for the demo shop and for tests.
+    """
+    user = User(first_name=name, email=email)
+    user.username = str(user.subject)
+    user.set_password(password)
+    user.save()
+    EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    register(user=user)
+    return user
+
+
+@transaction.atomic
+def change_name(*, user: User, name: str) -> User:
+    """Change how somebody is called."""
+    user = User.objects.select_for_update().get(pk=user.pk)
+    user.first_name, user.last_name = name, ""
+    user.save(update_fields=["first_name", "last_name"])
+    changed.send(sender=User, user=user)
+    return user
+
+
+@transaction.atomic
+def confirm_email(*, user: User) -> None:
+    """Follow an e-mail address that was proved; the first time, the account begins to count."""
+    if user.last_login is None:
+        # Nobody signs in before.
+        register(user=user)
+    else:
+        changed.send(sender=User, user=user)
+
+
+def personal_data(*, user: User) -> dict[str, Any]:
+    """Return all that the shop keeps of somebody, by section, ready for JSON."""
+    data: dict[str, Any] = {
+        "account": {
+            "subject": str(user.subject),
+            "name": user.get_full_name(),
+            "email": user.email,
+            "joined_at": user.date_joined,
+            "last_login_at": user.last_login,
+            "roles": user.roles,
+            "identities": [
+                {"issuer": each.issuer, "subject": each.subject} for each in user.identities.all()
+            ],
+        }
+    }
+    for _, sections in data_asked_for.send(sender=User, user=user):
+        data |= sections
+    record(Action.DATA_TAKEN, by=user, target=user)
+    return data
+
+
+@transaction.atomic
+def delete_account(*, user: User) -> None:
+    """Delete somebody's account; what they ordered is kept without who they were.
+
+    Raises:
+        LastShopkeeper: nobody would be left who may do everything.
+    """
+    check_may_leave(user=user)
+    user = User.objects.select_for_update().get(pk=user.pk)
+    leaving.send(sender=User, user=user)
+    # Tokens, identities and memberships go with the row; a session without its user is none.
+    about = AuditEntry.objects.filter(Q(actor=user) | Q(target=str(user)))
+    about.update(target=str(user.subject), detail={})
+    record(Action.LEFT, by=None, target=user.subject)
+    user.delete()
+

@@ -1,0 +1,64 @@
+"""Sessions, and what ends them."""
+
+import time
+from importlib import import_module
+from typing import Any
+
+from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
+from allauth.idp.oidc.models import Token
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest
+
+from accounts.models import ProviderSession, User
+from accounts.oidc.errors import InvalidTokenError
+from accounts.oidc.tokens import LEEWAY, LOGOUT_SECONDS
+
+
+def end_tokens(*, user: User) -> None:
+    """Void what would bring somebody who signed out new access tokens."""
+    Token.objects.filter(user=user).delete()
+
+
+def recently_proved(request: HttpRequest) -> bool:
+    """Whether they showed a password, a passkey or the like within the last minutes."""
+    if settings.OIDC_EMBEDDED:
+        return did_recently_reauthenticate(request)
+    at = request.session.get("oidc_auth_time")
+    age = time.time() - at if isinstance(at, int | float) else float("inf")
+    return age < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
+
+
+def note_provider_session(*, claims: dict[str, Any], session_key: str) -> None:
+    """Remember which session at the provider one of ours came of."""
+    ProviderSession.objects.update_or_create(
+        session_key=session_key,
+        defaults={
+            "issuer": claims["iss"],
+            "sid": str(claims.get("sid") or "")[:255],
+            "subject": claims["sub"],
+        },
+    )
+
+
+@transaction.atomic
+def end_provider_sessions(*, claims: dict[str, Any]) -> int:
+    """End the sessions that a logout token names; return how many.
+
+    Raises:
+        InvalidTokenError: the token was used before.
+    """
+    seen = f"logout-{claims['iss']}-{claims['jti']}"
+    if not cache.add(seen, 1, LOGOUT_SECONDS + 2 * LEEWAY):
+        raise InvalidTokenError("The logout token was used before.")
+    named = Q(sid=claims["sid"]) if claims.get("sid") else Q(subject=claims["sub"])
+    if claims.get("sid") and claims.get("sub"):
+        named &= Q(subject=claims["sub"])
+    ended = ProviderSession.objects.filter(named, issuer=claims["iss"])
+    store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
+    for each in ended:
+        store(each.session_key).delete()
+    return ended.delete()[0]

@@ -1,0 +1,39 @@
+"""Kinds and words of accounts."""
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """What somebody is in the shop; the values are those of the roles claim."""
+
+    EMPLOYEE = "shop-employee", "Employee"
+    SHOPKEEPER = "shop-owner", "Shopkeeper"
+
+
+class Source(models.TextChoices):
+    """Who decides on a membership: the shop itself, or the sign-in provider's claims."""
+
+    LOCAL = "local", "This shop"
+    OIDC = "oidc", "Sign-in provider"
+
+
+class Action(models.TextChoices):
+    """What the audit log tells of."""
+
+    SIGNED_IN = "signed_in", "Signed in"
+    SIGNED_OUT = "signed_out", "Signed out"
+    REFUSED = "refused", "Was refused"
+    REGISTERED = "registered", "Registered"
+    LEFT = "left", "Deleted the account"
+    DATA_TAKEN = "data_taken", "Downloaded their data"
+    INVITED = "invited", "Invited"
+    INVITATION_REVOKED = "invitation_revoked", "Revoked an invitation"
+    INVITATION_ACCEPTED = "invitation_accepted", "Accepted an invitation"
+    GRANTED = "granted", "Changed rights"
+    SUSPENDED = "suspended", "Suspended"
+    RESUMED = "resumed", "Lifted a suspension"
+    REMOVED = "removed", "Removed from the shop"
+    MACHINE_MADE = "machine_made", "Made a machine's access"
+    MACHINE_CHANGED = "machine_changed", "Changed a machine's access"
+    MACHINE_REVOKED = "machine_revoked", "Revoked a machine's access"
+    KEYS_ROTATED = "keys_rotated", "Rotated the signing keys"

@@ -1,0 +1,12 @@
+"""The GraphQL schema: each app's `schema.Query`, put together."""
+
+import graphene
+
+from accounts.schema import Query as AccountsQuery
+
+
+class Query(AccountsQuery, graphene.ObjectType):  # type: ignore[misc]  # a library without types
+    pass
+
+
+schema = graphene.Schema(query=Query)

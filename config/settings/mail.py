@@ -1,0 +1,11 @@
+"""E-mail: codes to sign up and to reset a password, invitations."""
+
+from .env import env
+from .shop import SHOP_NAME
+
+# smtp+tls://user:password@host:587 in production; consolemail:// prints it.
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"{SHOP_NAME} <shop@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -1,0 +1,40 @@
+"""What a shopkeeper grants, in their own words, and what it means to Django.
+
+A new app adds its permissions here. A shopkeeper has all of them.
+"""
+
+SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "see_orders": (
+        "See orders",
+        ("orders.view_order", "catalog.view_product", "notifications.view_message"),
+    ),
+    "handle_orders": (
+        "Handle orders",
+        (
+            "orders.view_order",
+            "orders.handle_order",
+            "catalog.view_product",
+            "customers.view_customer",
+            "notifications.view_message",
+        ),
+    ),
+    "manage_catalogue": (
+        "Manage catalogue",
+        ("catalog.view_product", "catalog.manage_catalogue"),
+    ),
+    "manage_customers": (
+        "Manage customers",
+        ("catalog.view_product", "customers.view_customer", "customers.manage_customers"),
+    ),
+    "see_reports": ("See reports", ("catalog.view_product", "accounts.see_reports")),
+    "manage_employees": (
+        "Manage employees",
+        ("catalog.view_product", "accounts.manage_employees"),
+    ),
+}
+# Beyond these, what only a shopkeeper may: to see how the shop's machinery runs.
+SHOPKEEPER_PERMISSIONS: tuple[str, ...] = (
+    "core.view_periodicjob",
+    "core.change_periodicjob",
+    "core.view_worker",
+)
