@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import User
-from accounts.tests.factories import ShopkeeperFactory
+from accounts.tests.factories import ShopkeeperFactory, browser_of
 
 # Helpers that assert: their failures show values as a test's own do.
 pytest.register_assert_rewrite("core.tests.rights", "core.tests.rest", "tests.processes")
@@ -30,9 +30,7 @@ class Api:
     """A caller of the REST API: `api.post("/orders/", {...}, idempotency_key="…")`."""
 
     def __init__(self, user: User | None) -> None:
-        self.client = Client(raise_request_exception=False)
-        if user is not None:
-            self.client.force_login(user)
+        self.client = browser_of(user, raise_request_exception=False)
 
     def _call(self, method: str, path: str, data: Any = None, **headers: str) -> HttpResponse:
         body = b"" if data is None else data if isinstance(data, bytes) else json.dumps(data)
@@ -81,6 +79,4 @@ def api_as():
 @pytest.fixture
 def admin(shopkeeper: User) -> Client:
     """The admin as the shopkeeper."""
-    client = Client()
-    client.force_login(shopkeeper)
-    return client
+    return browser_of(shopkeeper)

@@ -1,18 +1,277 @@
-"""Users in the admin, with unfold's forms so that they look like the rest."""
+"""Access in the admin: employees, invitations, machines, the audit log, users."""
 
-from typing import Any
+from typing import Any, cast
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.decorators import action, display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from .models import Identity, User
+from core.admin import MovingAdmin, ReadOnlyAdmin, Verb, become
+from core.errors import DomainError
+
+from .models import AuditEntry, Identity, Invitation, Machine, Membership, User
+from .permissions import can_manage_employees
+from .services import invitations, machines, memberships
+from .states import Role, Source, Standing
 
 admin.site.unregister(Group)
+
+_COLOURS = {
+    Standing.OPEN: "info",
+    Standing.ACTIVE: "success",
+    Standing.ACCEPTED: "success",
+    Standing.SUSPENDED: "warning",
+    Standing.EXPIRED: "danger",
+    Standing.REVOKED: "danger",
+}
+
+
+class RightsForm(forms.ModelForm[Any]):
+    """Rights in a shopkeeper's words, those that the grantor has."""
+
+    rights = forms.MultipleChoiceField(
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        choices=[(code, label) for code, (label, _) in settings.SHOP_RIGHTS.items()],
+        help_text="A shopkeeper may do everything, whatever is ticked.",
+    )
+    granted_by: User
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        # At the field, where it can be mended; the service decides.
+        role = data.get("role") or getattr(self.instance, "role", None) or Role.EMPLOYEE
+        before = self.instance.rights if self.instance.pk else []
+        try:
+            memberships.check_grant(
+                by=self.granted_by,
+                role=Role(role),
+                rights=sorted(set(data.get("rights", [])) ^ set(before)),
+            )
+        except DomainError as error:
+            self.add_error("rights", error.detail)
+        return data
+
+
+class AccessAdmin(MovingAdmin):
+    """What those see who manage employees."""
+
+    can_see = can_manage_employees
+    can_manage = can_manage_employees
+    form = RightsForm
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"granted_by": request.user})
+
+    @display(description="rights")
+    def granted(self, row: Any) -> str:
+        if getattr(row, "role", None) == Role.SHOPKEEPER:
+            return "Everything"
+        labels = [
+            settings.SHOP_RIGHTS[each][0] for each in row.rights if each in settings.SHOP_RIGHTS
+        ]
+        return ", ".join(labels) or "None"
+
+    @display(description="state", label=_COLOURS)
+    def standing(self, row: Any) -> tuple[str, str]:
+        return row.state, row.state.label
+
+    @display(description="state")
+    def state_now(self, row: Any) -> str:
+        return str(row.state.label)
+
+    def show_once(
+        self, request: HttpRequest, *, title: str, values: dict[str, str]
+    ) -> HttpResponse:
+        """Answer with what is kept nowhere: not in a message, which waits in a cookie."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "values": values,
+            "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
+        }
+        response = render(request, "admin/shown_once.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+@admin.register(Membership)
+class EmployeeAdmin(AccessAdmin):
+    verbs = (
+        Verb(name="suspend", to=Standing.SUSPENDED, move=memberships.suspend),
+        Verb(name="resume", to=Standing.ACTIVE, move=memberships.resume),
+    )
+    list_display = ("person", "email", "role", "granted", "source", "standing")
+    list_filter = ("role", "source")
+    list_select_related = ("user",)
+    search_fields = ("user__first_name", "user__last_name", "user__email")
+    fields = ("person", "email", "role", "rights", "source", "state_now")
+    readonly_fields = ("person", "email", "source", "state_now")
+
+    @display(description="name", ordering="user__first_name")
+    def person(self, row: Membership) -> str:
+        return str(row.user)
+
+    @display(description="e-mail")
+    def email(self, row: Membership) -> str:
+        return row.user.email
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # People come by invitation.
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        mine = obj is None or obj.source == Source.LOCAL
+        return mine and super().has_delete_permission(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        decided_outside = obj is not None and obj.source == Source.OIDC
+        return (*self.readonly_fields, "role") if decided_outside else self.readonly_fields
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
+        data = self.changed(form)
+        if "role" in data:
+            data["role"] = Role(data["role"])
+        by = cast("User", request.user)
+        become(obj, memberships.change_membership(membership_id=obj.pk, by=by, **data))
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        memberships.remove(membership_id=obj.pk, by=cast("User", request.user))
+
+
+@admin.register(Invitation)
+class InvitationAdmin(AccessAdmin):
+    verbs = (Verb(name="revoke", to=Standing.REVOKED, move=invitations.revoke),)
+    list_display = ("__str__", "granted", "standing", "invited_by", "created_at", "expires_at")
+    list_filter = ("role", "created_at")
+    list_select_related = ("invited_by",)
+    search_fields = ("email", "phone")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        asked = ("role", "rights", "email", "phone")
+        shown = ("role", "granted", "email", "phone", "state_now", "invited_by", "expires_at")
+        return asked if obj is None else shown
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else self.get_fields(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: Any, change: bool) -> None:
+        if change:
+            return
+        data = dict(form.cleaned_data)
+        data["role"] = Role(data["role"])
+        made, link = invitations.invite(by=cast("User", request.user), **data)
+        become(obj, made)
+        obj.__dict__["link"] = link
+
+    def response_add(
+        self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        values = {"Link": obj.__dict__["link"]}
+        sent = f" It is on its way to {obj.email or obj.phone}." if obj.email or obj.phone else ""
+        return self.show_once(request, title=f"The invitation is made.{sent}", values=values)
+
+
+@admin.register(Machine)
+class MachineAdmin(AccessAdmin):
+    verbs = (Verb(name="revoke", to=Standing.REVOKED, move=machines.revoke_machine),)
+    list_display = ("name", "client_id", "granted", "standing", "last_used_at", "expires_at")
+    search_fields = ("name", "client__id")
+    actions_detail = ("renew_this",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        asked = ("name", "rights", "expires_at")
+        if obj is None:
+            return asked if settings.OIDC_EMBEDDED else (*asked, "subject")
+        return (*asked, "client_id", "state_now", "last_used_at", "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("client_id", "state_now", "last_used_at", "created_at") if obj else ()
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is None and not settings.OIDC_EMBEDDED:
+            form.base_fields["subject"] = forms.CharField(
+                max_length=255, help_text="The `sub` of its tokens at the sign-in provider."
+            )
+        return form
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Revoked, and so still named in what it did.
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Machine, form: Any, change: bool) -> None:
+        by = cast("User", request.user)
+        if change:
+            become(obj, machines.change_machine(machine_id=obj.pk, by=by, **self.changed(form)))
+            return
+        made, secret = machines.create_machine(by=by, **form.cleaned_data)
+        become(obj, made)
+        obj.__dict__["secret"] = secret
+
+    def response_add(
+        self, request: HttpRequest, obj: Machine, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        if not obj.client_id:
+            listed: HttpResponse = super().response_add(request, obj, post_url_continue)
+            return listed
+        return self._show_secret(request, obj, obj.__dict__["secret"])
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        row: Any = self.get_object(request, str(object_id))
+        offered = super().get_actions_detail(request, object_id)
+        if row is not None and row.client_id and row.state == Standing.ACTIVE:
+            return offered
+        return [each for each in offered if each.path != "renew"]
+
+    @action(description="New secret", url_path="renew", permissions=["change"])
+    def renew_this(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        machine: Any = self.get_object(request, object_id)
+        if machine is None:
+            raise Http404
+        verb = Verb(name="renew", to=Standing.ACTIVE, move=machines.renew_secret)
+        if request.method != "POST":
+            rows = Machine.objects.filter(pk=machine.pk)
+            return self.ask(request, rows, verb, forms.Form())
+        machine, secret = machines.renew_secret(
+            machine_id=machine.pk, by=cast("User", request.user)
+        )
+        return self._show_secret(request, machine, secret)
+
+    def _show_secret(self, request: HttpRequest, machine: Machine, secret: str) -> HttpResponse:
+        values = {"Client id": str(machine.client_id), "Client secret": secret}
+        return self.show_once(request, title=f"Access for {machine}", values=values)
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor", "action", "target", "address")
+    list_filter = ("action", "at")
+    list_select_related = ("actor",)
+    search_fields = ("target", "address")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return can_manage_employees(request.user)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return can_manage_employees(request.user)
 
 
 class IdentityInline(TabularInline):
@@ -24,14 +283,27 @@ class IdentityInline(TabularInline):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
-    def get_inlines(self, request: HttpRequest, obj: User | None = None) -> Any:
-        return (IdentityInline,) if obj else ()
+    """For a superuser alone, who may mend what the shop's own pages cannot."""
 
     form = UserChangeForm
-    add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    list_display = ("__str__", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    search_fields = ("first_name", "last_name", "email", "username")
+    inlines = (IdentityInline,)
 
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
 
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # People sign up; machines are made in their own list.
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Theirs to do, on their account's page: it anonymises what is kept.
+        return False

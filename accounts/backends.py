@@ -24,9 +24,7 @@ from .states import Role
 class MembershipBackend(BaseBackend):
     """What memberships, and machines' grants, let somebody do."""
 
-    def get_all_permissions(
-        self, user_obj: User | AnonymousUser, obj: Any = None
-    ) -> set[str]:  # type: ignore[override]
+    def get_all_permissions(self, user_obj: User | AnonymousUser, obj: Any = None) -> set[str]:
         if not isinstance(user_obj, User) or not user_obj.is_active or obj is not None:
             return set()
         known: set[str] | None = user_obj.__dict__.get("_membership_permissions")
@@ -59,7 +57,7 @@ class PasswordBackend(AuthenticationBackend):
     """The embedded provider's own: an e-mail address and a password, on its pages only."""
 
 
-class OpenIDBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # a library without types
+class OpenIDBackend(OIDCAuthenticationBackend):
     """The shop as a relying party. What is overridden here is what the library leaves open."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
@@ -108,7 +106,7 @@ class OpenIDBackend(OIDCAuthenticationBackend):  # type: ignore[misc]  # a libra
         # The token's own are verified; beyond `sub` the shop needs none.
         return bool(claims.get("sub"))
 
-    def filter_users_by_claims(self, claims: dict[str, Any]) -> list[User]:  # type: ignore[override]
+    def filter_users_by_claims(self, claims: dict[str, Any]) -> list[User]:
         # By issuer and subject alone: an e-mail address proves nothing (and took over a superuser).
         user = User.objects.known_as(claims["iss"], claims["sub"])
         if user is not None and getattr(user, "machine", None):

@@ -1,5 +1,7 @@
 """How secrets are stored that the shop made itself."""
 
+from typing import Any
+
 from django.contrib.auth.hashers import BasePasswordHasher
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -25,7 +27,7 @@ class GeneratedSecretHasher(BasePasswordHasher):
     def verify(self, password: str, encoded: str) -> bool:
         return constant_time_compare(self.decode(encoded)["hash"], _digest(password))
 
-    def safe_summary(self, encoded: str) -> dict[str, str]:
+    def safe_summary(self, encoded: str) -> dict[Any, Any]:
         return {"algorithm": self.algorithm}
 
     def must_update(self, encoded: str) -> bool:

@@ -17,7 +17,7 @@ from .querysets import (
     MembershipQuerySet,
     UserManager,
 )
-from .states import Action, Role, Source
+from .states import Action, Role, Source, Standing
 
 
 def _rights_field() -> Any:
@@ -36,7 +36,7 @@ class User(AbstractUser):
     subject = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField("e-mail", blank=True, db_index=True)
 
-    objects = UserManager()
+    objects = UserManager()  # type: ignore[misc]  # the stub has it for instances
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email or self.username
@@ -119,6 +119,10 @@ class Membership(models.Model):
     def is_active(self) -> bool:
         return self.suspended_at is None
 
+    @property
+    def state(self) -> Standing:
+        return Standing.ACTIVE if self.is_active else Standing.SUSPENDED
+
 
 class Invitation(models.Model):
     """A word to somebody that they may work here: one use, not for ever.
@@ -161,13 +165,12 @@ class Invitation(models.Model):
         return f"{self.get_role_display()}, {self.email or self.phone or 'by link'}"
 
     @property
-    def state(self) -> str:
-        """`open`, `accepted`, `revoked` or `expired`."""
+    def state(self) -> Standing:
         if self.accepted_at:
-            return "accepted"
+            return Standing.ACCEPTED
         if self.revoked_at:
-            return "revoked"
-        return "open" if self.expires_at > timezone.now() else "expired"
+            return Standing.REVOKED
+        return Standing.OPEN if self.expires_at > timezone.now() else Standing.EXPIRED
 
 
 class Machine(models.Model):
@@ -201,10 +204,16 @@ class Machine(models.Model):
         return self.name
 
     @property
+    def state(self) -> Standing:
+        if self.revoked_at:
+            return Standing.REVOKED
+        if self.expires_at and self.expires_at <= timezone.now():
+            return Standing.EXPIRED
+        return Standing.ACTIVE
+
+    @property
     def is_usable(self) -> bool:
-        return self.revoked_at is None and (
-            self.expires_at is None or self.expires_at > timezone.now()
-        )
+        return self.state == Standing.ACTIVE
 
 
 class SpentRefreshToken(models.Model):

@@ -25,9 +25,7 @@ class UserManager(DjangoUserManager["User"]):
         """Return whom an issuer means by a subject, with what decides on their rights."""
         users = self.select_related("machine").prefetch_related("memberships")
         if settings.OIDC_EMBEDDED and issuer == settings.OIDC_ISSUER:
-            return users.filter(
-                Q(subject=_uuid(subject)) | Q(machine__client=subject)
-            ).first()
+            return users.filter(Q(subject=_uuid(subject)) | Q(machine__client=subject)).first()
         return users.filter(identities__issuer=issuer, identities__subject=subject).first()
 
 
@@ -55,6 +53,5 @@ class MachineQuerySet(QuerySet["Machine"]):
     def used_before(self, seconds: float) -> Self:
         """Those whose last use was noted longer ago than so many seconds, or never."""
         return self.filter(
-            Q(last_used_at=None)
-            | Q(last_used_at__lt=timezone.now() - timedelta(seconds=seconds))
+            Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - timedelta(seconds=seconds))
         )

@@ -1,12 +1,14 @@
 """GraphQL of accounts."""
 
+from typing import cast
+
 import graphene
 from graphene_django import DjangoObjectType
 
 from .models import User
 
 
-class Me(DjangoObjectType):  # type: ignore[misc]  # a library without types
+class Me(DjangoObjectType):
     """Who asks, whichever way they signed in."""
 
     class Meta:
@@ -26,8 +28,8 @@ class Me(DjangoObjectType):  # type: ignore[misc]  # a library without types
         return sorted(self.get_all_permissions())
 
 
-class Query(graphene.ObjectType):  # type: ignore[misc]  # the same
+class Query(graphene.ObjectType):
     me = graphene.Field(Me, required=True)
 
     def resolve_me(self, info: graphene.ResolveInfo) -> User:
-        return info.context.user
+        return cast("User", info.context.user)

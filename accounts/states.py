@@ -17,6 +17,30 @@ class Source(models.TextChoices):
     OIDC = "oidc", "Sign-in provider"
 
 
+class Standing(models.TextChoices):
+    """Whether what somebody was given holds now; `allowed` says what may follow."""
+
+    OPEN = "open", "Open"
+    ACTIVE = "active", "Active"
+    SUSPENDED = "suspended", "Suspended"
+    ACCEPTED = "accepted", "Accepted"
+    EXPIRED = "expired", "Expired"
+    REVOKED = "revoked", "Revoked"
+
+    @property
+    def allowed(self) -> frozenset["Standing"]:
+        """What a person may make of it."""
+        return _ALLOWED.get(self, frozenset())
+
+
+_ALLOWED = {
+    Standing.OPEN: frozenset({Standing.REVOKED}),
+    Standing.ACTIVE: frozenset({Standing.SUSPENDED, Standing.REVOKED}),
+    Standing.SUSPENDED: frozenset({Standing.ACTIVE}),
+    Standing.EXPIRED: frozenset({Standing.REVOKED}),
+}
+
+
 class Action(models.TextChoices):
     """What the audit log tells of."""
 

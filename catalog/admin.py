@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from core.admin import DukaModelAdmin, become
+from core.admin import AsksPredicates, DukaModelAdmin, become
 
 from . import services
 from .models import Category, Product, ProductImage, Variant
@@ -60,7 +60,12 @@ class VariantForm(forms.ModelForm[Variant]):
         return variant
 
 
-class VariantInline(TabularInline):
+class CatalogueInline(AsksPredicates, TabularInline):
+    can_see = can_see_catalogue
+    can_manage = can_manage_catalogue
+
+
+class VariantInline(CatalogueInline):
     model = Variant
     form = VariantForm
     readonly_fields = ("stock",)
@@ -71,7 +76,7 @@ class VariantInline(TabularInline):
         return 0 if obj else 1
 
 
-class ProductImageInline(TabularInline):
+class ProductImageInline(CatalogueInline):
     model = ProductImage
     extra = 0
 

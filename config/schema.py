@@ -5,7 +5,7 @@ import graphene
 from accounts.schema import Query as AccountsQuery
 
 
-class Query(AccountsQuery, graphene.ObjectType):  # type: ignore[misc]  # a library without types
+class Query(AccountsQuery, graphene.ObjectType):
     pass
 
 

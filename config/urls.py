@@ -15,6 +15,7 @@ handler500 = "core.api.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.pages.urls")),
+    path("", include("customers.pages.urls")),
     path("admin/", admin.site.urls),
     path(
         "api/v1/",

@@ -19,11 +19,8 @@ from .models import PeriodicJob, Worker
 from .permissions import Predicate
 
 
-class DukaModelAdmin(ModelAdmin):
-    """Asks the app's own predicates, and says a domain error in its sentence.
-
-    A subclass writes through services: `save_model`, `delete_model`.
-    """
+class AsksPredicates:
+    """Asks the app's own predicates; inlines too, or Django's own permissions would be asked."""
 
     can_see: ClassVar[Predicate]
     can_manage: ClassVar[Predicate]
@@ -34,7 +31,7 @@ class DukaModelAdmin(ModelAdmin):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return type(self).can_see(request.user)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return type(self).can_manage(request.user)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -42,6 +39,13 @@ class DukaModelAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return type(self).can_manage(request.user)
+
+
+class DukaModelAdmin(AsksPredicates, ModelAdmin):
+    """Asks the app's own predicates, and says a domain error in its sentence.
+
+    A subclass writes through services: `save_model`, `delete_model`.
+    """
 
     def changeform_view(
         self,
@@ -119,18 +123,21 @@ class MovingAdmin(DukaModelAdmin):
             setattr(cls, verb.name, _list_action(verb))
             setattr(cls, f"{verb.name}_this", _button(verb))
         cls.actions = tuple(verb.name for verb in cls.verbs)
-        cls.actions_detail = tuple(f"{verb.name}_this" for verb in cls.verbs)
+        more = tuple(cls.__dict__.get("actions_detail", ()))
+        cls.actions_detail = (*(f"{verb.name}_this" for verb in cls.verbs), *more)
 
     def sentence(self, row: Any) -> str:
         """Say which row it is, before it is moved."""
         return f"{self.opts.verbose_name.capitalize()} {row}, now {row.state.label.lower()}."
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
-        """Offer only what the row's status allows."""
+        """Offer only those moves that the row's status allows."""
         row: Any = self.get_object(request, str(object_id))
-        allowed = {verb.name for verb in self.verbs if row and verb.to in row.state.allowed}
+        hidden = {verb.name for verb in self.verbs if not row or verb.to not in row.state.allowed}
         return [
-            each for each in super().get_actions_detail(request, object_id) if each.path in allowed
+            each
+            for each in super().get_actions_detail(request, object_id)
+            if each.path not in hidden
         ]
 
     def ask(

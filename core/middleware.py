@@ -18,7 +18,6 @@ from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.utils import timezone
 from django.utils.functional import LazyObject
-
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 

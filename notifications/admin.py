@@ -31,7 +31,8 @@ class MessageAdmin(ReadOnlyAdmin):
     exclude = ("fence", "secret")
 
     def get_queryset(self, request: HttpRequest) -> MessageQuerySet:
-        return super().get_queryset(request).shown()
+        messages: MessageQuerySet = super().get_queryset(request)
+        return messages.shown()
 
     @display(description="status", ordering="status", label=_COLOURS)
     def state(self, message: Message) -> tuple[str, str]:

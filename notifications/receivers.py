@@ -4,11 +4,12 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from accounts.models import User
+from accounts.signals import leaving
 from core.events import Event, Notice, all_events
 from core.jobs import enqueue_on_commit
-
 from customers.models import Customer
-from customers.signals import data_asked_for, forgotten
+from customers.signals import data_asked_for, forgotten, merged
 
 from . import services
 from .tasks import deliver_messages
@@ -19,6 +20,11 @@ def on_event(*, event: Event, notice: Notice, **_: Any) -> None:
     enqueue_on_commit(deliver_messages)
 
 
+@receiver(merged)
+def on_merged(*, source: Customer, target: Customer, **_: Any) -> None:
+    services.move_messages(source=source.code, target=target.code)
+
+
 @receiver(data_asked_for)
 def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
     return {"messages": services.personal_data(recipient=customer.code)}
@@ -27,6 +33,12 @@ def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
 @receiver(forgotten)
 def on_forgotten(*, customer: Customer, **_: Any) -> None:
     services.forget_recipient(recipient=customer.code)
+
+
+@receiver(leaving)
+def on_leaving(*, user: User, **_: Any) -> None:
+    # What was told to an account rather than to a customer: codes.
+    services.forget_recipient(recipient=f"user-{user.pk}")
 
 
 for _event in all_events():

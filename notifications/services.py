@@ -21,7 +21,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Now
 
 from core import jobs
@@ -154,6 +154,7 @@ def give_up_lost_messages() -> int:
         status=MessageStatus.UNKNOWN,
         error_code="unknown",
         error="The worker died while the gateway was being asked.",
+        body=Case(When(secret=True, then=Value("", TextField())), default=F("body")),
     )
 
 
@@ -161,6 +162,11 @@ def personal_data(*, recipient: str) -> list[dict[str, Any]]:
     """Return what somebody was told, the newest first."""
     fields = ("event", "to", "body", "status", "created_at", "sent_at")
     return list(Message.objects.filter(recipient=recipient, secret=False).values(*fields))
+
+
+def move_messages(*, source: str, target: str) -> None:
+    """Let what one recipient was told be another's: both are one person."""
+    Message.objects.filter(recipient=source).update(recipient=target)
 
 
 def forget_recipient(*, recipient: str) -> None:

@@ -255,7 +255,7 @@ def personal_data(*, customer: Customer) -> list[dict[str, Any]]:
             "number": order.number,
             "status": order.status,
             "placed_at": order.placed_at,
-            "total": order.total,
+            "total": str(order.total),
             "currency": order.currency,
             "note": order.note,
             "lines": [
@@ -263,7 +263,7 @@ def personal_data(*, customer: Customer) -> list[dict[str, Any]]:
                     "sku": line.sku,
                     "name": line.name,
                     "quantity": line.quantity,
-                    "unit_price": line.unit_price,
+                    "unit_price": str(line.unit_price),
                 }
                 for line in order.lines.all()
             ],

@@ -4,12 +4,13 @@ import django_filters
 
 from accounts.models import AuditEntry, Invitation, Machine, Membership
 from accounts.states import Action, Role, Source
+from core.api.filters import TimeFilter, YesNoFilter
 
 
 class EmployeeFilter(django_filters.FilterSet):
     role = django_filters.ChoiceFilter(choices=Role.choices)
     source = django_filters.ChoiceFilter(choices=Source.choices)
-    suspended = django_filters.BooleanFilter(
+    suspended = YesNoFilter(
         field_name="suspended_at", lookup_expr="isnull", exclude=True, help_text="Now suspended."
     )
 
@@ -27,7 +28,7 @@ class InvitationFilter(django_filters.FilterSet):
 
 
 class MachineFilter(django_filters.FilterSet):
-    revoked = django_filters.BooleanFilter(
+    revoked = YesNoFilter(
         field_name="revoked_at", lookup_expr="isnull", exclude=True, help_text="Already revoked."
     )
 
@@ -38,9 +39,11 @@ class MachineFilter(django_filters.FilterSet):
 
 class AuditFilter(django_filters.FilterSet):
     action = django_filters.ChoiceFilter(choices=Action.choices)
-    actor = django_filters.UUIDFilter(field_name="actor_subject", help_text="Subject of who did it.")
-    after = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gt")
-    before = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt")
+    actor = django_filters.UUIDFilter(
+        field_name="actor_subject", help_text="Subject of who did it."
+    )
+    after = TimeFilter(field_name="at", lookup_expr="gt")
+    before = TimeFilter(field_name="at", lookup_expr="lt")
 
     class Meta:
         model = AuditEntry

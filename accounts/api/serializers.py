@@ -1,13 +1,13 @@
 """Shapes of accounts in and out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from accounts.models import AuditEntry, Invitation, Machine, Membership, User
-from accounts.states import Role
+from accounts.states import Role, Standing
 from core.api.serializers import InputSerializer
 
 _RIGHTS_HELP = "Of `GET /api/v1/rights/`: " + ", ".join(settings.SHOP_RIGHTS) + "."
@@ -135,7 +135,12 @@ class EmployeeInput(InputSerializer):
 )
 class InvitationSerializer(serializers.ModelSerializer[Invitation]):
     rights = RightsField()
-    state = serializers.ChoiceField(choices=["open", "accepted", "revoked", "expired"])
+    state = serializers.ChoiceField(
+        choices=[
+            (each, each.label)
+            for each in (Standing.OPEN, Standing.ACCEPTED, Standing.REVOKED, Standing.EXPIRED)
+        ]
+    )
     invited_by = serializers.StringRelatedField[Any]()
 
     class Meta:
@@ -228,7 +233,14 @@ class MachineInput(InputSerializer):
         required=False, allow_null=True, help_text="When the access ends by itself; null: never."
     )
 
-    ignored = ("id", "client_id", "subject", "revoked_at", "last_used_at", "created_at")
+    ignored: ClassVar[tuple[str, ...]] = (
+        "id",
+        "client_id",
+        "subject",
+        "revoked_at",
+        "last_used_at",
+        "created_at",
+    )
 
 
 class NewMachineInput(MachineInput):
@@ -238,7 +250,13 @@ class NewMachineInput(MachineInput):
         help_text="With an outside provider: the `sub` of the machine's tokens there.",
     )
 
-    ignored = ("id", "client_id", "revoked_at", "last_used_at", "created_at")
+    ignored: ClassVar[tuple[str, ...]] = (
+        "id",
+        "client_id",
+        "revoked_at",
+        "last_used_at",
+        "created_at",
+    )
 
 
 @extend_schema_serializer(
@@ -280,5 +298,7 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
 class RightSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
-    label = serializers.CharField(help_text="In a shopkeeper's words.")
+    label = serializers.CharField(  # type: ignore[assignment]  # a field, not the property
+        help_text="In a shopkeeper's words."
+    )
     permissions = serializers.ListField(child=serializers.CharField())

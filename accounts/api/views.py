@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.conf import settings
+from django.db import transaction
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers, status
 from rest_framework.decorators import action
@@ -87,7 +89,7 @@ class MyDataView(APIView):
     @extend_schema(
         operation_id="me_data",
         summary="All that the shop keeps of me.",
-        responses={200: serializers.DictField()},
+        responses={200: OpenApiTypes.OBJECT},
         tags=["me"],
     )
     def get(self, request: Request) -> Response:
@@ -256,7 +258,9 @@ class MachineViewSet(ResourceViewSet):
     def renew_secret(self, request: Request, pk: str) -> Response:
         """Give a machine a new secret; the old one is void."""
         self.input()
-        _, secret = machines.renew_secret(machine_id=self.get_object().pk, by=self.caller)
+        with transaction.atomic():
+            machine_id = self._locked_object().pk
+            _, secret = machines.renew_secret(machine_id=machine_id, by=self.caller)
         return self.shown_once(Response({"client_secret": secret}), "client_secret")
 
 

@@ -9,130 +9,356 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_identity'),
-        ('allauth_idp_oidc', '0003_client_allow_uri_wildcards'),
+        ("accounts", "0002_identity"),
+        ("allauth_idp_oidc", "0003_client_allow_uri_wildcards"),
     ]
 
     operations = [
         migrations.AlterModelManagers(
-            name='user',
+            name="user",
             managers=[
-                ('objects', accounts.querysets.UserManager()),
+                ("objects", accounts.querysets.UserManager()),
             ],
         ),
         migrations.AlterField(
-            model_name='user',
-            name='email',
-            field=models.EmailField(blank=True, db_index=True, max_length=254, verbose_name='e-mail'),
+            model_name="user",
+            name="email",
+            field=models.EmailField(
+                blank=True, db_index=True, max_length=254, verbose_name="e-mail"
+            ),
         ),
         migrations.CreateModel(
-            name='Machine',
+            name="Machine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100)),
-                ('rights', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), blank=True, default=list, help_text='Of SHOP_RIGHTS.', size=None)),
-                ('expires_at', models.DateTimeField(blank=True, help_text='Empty: never.', null=True)),
-                ('revoked_at', models.DateTimeField(editable=False, null=True)),
-                ('last_used_at', models.DateTimeField(editable=False, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='machine', to='allauth_idp_oidc.client')),
-                ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='machine', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "rights",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32),
+                        blank=True,
+                        default=list,
+                        help_text="Of SHOP_RIGHTS.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "expires_at",
+                    models.DateTimeField(blank=True, help_text="Empty: never.", null=True),
+                ),
+                ("revoked_at", models.DateTimeField(editable=False, null=True)),
+                ("last_used_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="machine",
+                        to="allauth_idp_oidc.client",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="machine",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'pk'],
-                'default_permissions': (),
+                "ordering": ["name", "pk"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='ProviderSession',
+            name="ProviderSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('issuer', models.CharField(max_length=255)),
-                ('sid', models.CharField(blank=True, max_length=255)),
-                ('subject', models.CharField(max_length=255)),
-                ('session_key', models.CharField(max_length=40, unique=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("issuer", models.CharField(max_length=255)),
+                ("sid", models.CharField(blank=True, max_length=255)),
+                ("subject", models.CharField(max_length=255)),
+                ("session_key", models.CharField(max_length=40, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), db_index=True
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'indexes': [models.Index(fields=['issuer', 'sid'], name='provider_session_by_sid')],
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["issuer", "sid"], name="provider_session_by_sid")],
             },
         ),
         migrations.CreateModel(
-            name='SpentRefreshToken',
+            name="SpentRefreshToken",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('digest', models.CharField(max_length=255, unique=True)),
-                ('family', models.CharField(max_length=32)),
-                ('expires_at', models.DateTimeField(db_index=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='allauth_idp_oidc.client')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("digest", models.CharField(max_length=255, unique=True)),
+                ("family", models.CharField(max_length=32)),
+                ("expires_at", models.DateTimeField(db_index=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="allauth_idp_oidc.client"
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('actor_subject', models.UUIDField(null=True)),
-                ('action', models.CharField(choices=[('signed_in', 'Signed in'), ('signed_out', 'Signed out'), ('refused', 'Was refused'), ('registered', 'Registered'), ('left', 'Deleted the account'), ('data_taken', 'Downloaded their data'), ('invited', 'Invited'), ('invitation_revoked', 'Revoked an invitation'), ('invitation_accepted', 'Accepted an invitation'), ('granted', 'Changed rights'), ('suspended', 'Suspended'), ('resumed', 'Lifted a suspension'), ('removed', 'Removed from the shop'), ('machine_made', "Made a machine's access"), ('machine_changed', "Changed a machine's access"), ('machine_revoked', "Revoked a machine's access"), ('keys_rotated', 'Rotated the signing keys')], max_length=32)),
-                ('target', models.CharField(blank=True, help_text='Whom or what it was about.', max_length=200)),
-                ('address', models.GenericIPAddressField(help_text='Where the request came from.', null=True)),
-                ('request_id', models.CharField(blank=True, max_length=128)),
-                ('detail', models.JSONField(default=dict)),
-                ('actor', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("actor_subject", models.UUIDField(null=True)),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("signed_in", "Signed in"),
+                            ("signed_out", "Signed out"),
+                            ("refused", "Was refused"),
+                            ("registered", "Registered"),
+                            ("left", "Deleted the account"),
+                            ("data_taken", "Downloaded their data"),
+                            ("invited", "Invited"),
+                            ("invitation_revoked", "Revoked an invitation"),
+                            ("invitation_accepted", "Accepted an invitation"),
+                            ("granted", "Changed rights"),
+                            ("suspended", "Suspended"),
+                            ("resumed", "Lifted a suspension"),
+                            ("removed", "Removed from the shop"),
+                            ("machine_made", "Made a machine's access"),
+                            ("machine_changed", "Changed a machine's access"),
+                            ("machine_revoked", "Revoked a machine's access"),
+                            ("keys_rotated", "Rotated the signing keys"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "target",
+                    models.CharField(
+                        blank=True, help_text="Whom or what it was about.", max_length=200
+                    ),
+                ),
+                (
+                    "address",
+                    models.GenericIPAddressField(
+                        help_text="Where the request came from.", null=True
+                    ),
+                ),
+                ("request_id", models.CharField(blank=True, max_length=128)),
+                ("detail", models.JSONField(default=dict)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'audit log',
-                'ordering': ['-at', '-pk'],
-                'default_permissions': (),
-                'indexes': [models.Index(fields=['-at', '-id'], name='audit_entry_by_time'), models.Index(fields=['action', '-at', '-id'], name='audit_entry_by_action')],
+                "verbose_name_plural": "audit log",
+                "ordering": ["-at", "-pk"],
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["-at", "-id"], name="audit_entry_by_time"),
+                    models.Index(fields=["action", "-at", "-id"], name="audit_entry_by_action"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('shop-employee', 'Employee'), ('shop-owner', 'Shopkeeper')], default='shop-employee', max_length=16)),
-                ('rights', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), blank=True, default=list, help_text='Of SHOP_RIGHTS.', size=None)),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
-                ('phone', models.CharField(blank=True, max_length=16)),
-                ('token_digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('expires_at', models.DateTimeField(editable=False)),
-                ('accepted_at', models.DateTimeField(editable=False, null=True)),
-                ('revoked_at', models.DateTimeField(editable=False, null=True)),
-                ('accepted_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('invited_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("shop-employee", "Employee"), ("shop-owner", "Shopkeeper")],
+                        default="shop-employee",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "rights",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32),
+                        blank=True,
+                        default=list,
+                        help_text="Of SHOP_RIGHTS.",
+                        size=None,
+                    ),
+                ),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail")),
+                ("phone", models.CharField(blank=True, max_length=16)),
+                ("token_digest", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(editable=False)),
+                ("accepted_at", models.DateTimeField(editable=False, null=True)),
+                ("revoked_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "accepted_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "invited_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('role__in', ['shop-employee', 'shop-owner'])), name='invitation_role_is_known'), models.CheckConstraint(condition=models.Q(('accepted_at', None), ('revoked_at', None), _connector='OR'), name='invitation_is_not_both_accepted_and_revoked')],
+                "ordering": ["-pk"],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["shop-employee", "shop-owner"])),
+                        name="invitation_role_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("accepted_at", None), ("revoked_at", None), _connector="OR"
+                        ),
+                        name="invitation_is_not_both_accepted_and_revoked",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('shop-employee', 'Employee'), ('shop-owner', 'Shopkeeper')], max_length=16)),
-                ('source', models.CharField(choices=[('local', 'This shop'), ('oidc', 'Sign-in provider')], default='local', max_length=8)),
-                ('rights', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=32), blank=True, default=list, help_text='Of SHOP_RIGHTS.', size=None)),
-                ('suspended_at', models.DateTimeField(editable=False, null=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("shop-employee", "Employee"), ("shop-owner", "Shopkeeper")],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[("local", "This shop"), ("oidc", "Sign-in provider")],
+                        default="local",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "rights",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=32),
+                        blank=True,
+                        default=list,
+                        help_text="Of SHOP_RIGHTS.",
+                        size=None,
+                    ),
+                ),
+                ("suspended_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'employee',
-                'ordering': ['pk'],
-                'permissions': [('manage_employees', 'Can manage employees and machines'), ('see_reports', 'Can see reports')],
-                'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('user', 'source'), name='membership_is_one_for_each_user_and_source'), models.CheckConstraint(condition=models.Q(('role__in', ['shop-employee', 'shop-owner'])), name='membership_role_is_known'), models.CheckConstraint(condition=models.Q(('source__in', ['local', 'oidc'])), name='membership_source_is_known')],
+                "verbose_name": "employee",
+                "ordering": ["pk"],
+                "permissions": [
+                    ("manage_employees", "Can manage employees and machines"),
+                    ("see_reports", "Can see reports"),
+                ],
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("user", "source"), name="membership_is_one_for_each_user_and_source"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("role__in", ["shop-employee", "shop-owner"])),
+                        name="membership_role_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("source__in", ["local", "oidc"])),
+                        name="membership_source_is_known",
+                    ),
+                ],
             },
         ),
     ]

@@ -53,7 +53,8 @@ def private_keys(
         )
         for each in _contents()["keys"]
     ]
-    return filter_keys(keys, did_activate=did_activate, is_active=is_active)
+    active: list[PrivateKey] = filter_keys(keys, did_activate=did_activate, is_active=is_active)
+    return active
 
 
 def rotate() -> None:
@@ -111,9 +112,11 @@ def _contents() -> dict[str, Any]:
         stamp = (status.st_mtime_ns, status.st_ino)
         with _guard:
             if _read is None or _read[:2] != (str(path), stamp):
-                _read = (str(path), stamp, json.loads(path.read_text()))
+                contents = json.loads(path.read_text())
+                _ = contents["client_secret"], contents["keys"][0]["pem"]
+                _read = (str(path), stamp, contents)
             return _read[2]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise ImproperlyConfigured(
             f"IDENTITY_FILE must name a file that Duka can read and make: {error}."
         ) from None

@@ -9,15 +9,20 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from allauth.core.internal import jwkkit
+from allauth.idp.oidc import views
 from allauth.idp.oidc.adapter import DefaultOIDCAdapter, get_adapter
 from allauth.idp.oidc.internal.oauthlib import authorization_codes, server
 from allauth.idp.oidc.internal.oauthlib.request_validator import OAuthLibRequestValidator
-from allauth.idp.oidc.internal.oauthlib.utils import get_validator_context
-from allauth.idp.oidc.internal.resources import InvalidTargetError
+from allauth.idp.oidc.internal.oauthlib.utils import (
+    get_validator_context,
+    respond_html_error,
+)
+from allauth.idp.oidc.internal.resources import InvalidTargetError, get_resources
 from allauth.idp.oidc.models import Client, PrivateKey, Token
 from django.conf import settings
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
 from oauthlib.oauth2.rfc6749 import errors
 from oauthlib.oauth2.rfc6749.grant_types import AuthorizationCodeGrant
 
@@ -67,7 +72,7 @@ class ProviderAdapter(DefaultOIDCAdapter):
         email: str | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        claims = super().get_claims(purpose, user, client, scopes, email, **kwargs)
+        claims: dict[str, Any] = super().get_claims(purpose, user, client, scopes, email, **kwargs)
         return claims | {"groups": user.roles}
 
     def populate_access_token(
@@ -102,6 +107,10 @@ class UnknownResource(InvalidTargetError, ValidationError):
 
 
 class Validator(OAuthLibRequestValidator):
+    def _lookup_client(self, request: Any, client_id: str | None) -> Client | None:
+        # Stock: a 500 where there is a null character in it.
+        return None if "\x00" in (client_id or "") else super()._lookup_client(request, client_id)
+
     def is_pkce_required(self, client_id: str, request: Any) -> bool:
         # Of every client, the confidential ones too (RFC 9700, 2.1.1).
         return True
@@ -140,6 +149,13 @@ class Validator(OAuthLibRequestValidator):
             Token.objects.filter(client=client, data__family=spent.family).delete()
         return False
 
+    def revoke_token(
+        self, token: str, token_type_hint: str | None, request: Any, *args: Any, **kwargs: Any
+    ) -> None:
+        # Stock: any client ends any other's (RFC 7009, 2.1).
+        if Token.objects.by_value(token).filter(client=request.client).exists():
+            super().revoke_token(token, token_type_hint, request, *args, **kwargs)
+
     def save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kw: Any) -> None:
         spent = get_validator_context().refresh_token
         family = (spent.data or {}).get("family") if spent else None
@@ -155,9 +171,26 @@ class Validator(OAuthLibRequestValidator):
                 made.save(update_fields=["data"])
 
 
+def _resources(request: HttpRequest) -> list[str]:
+    try:
+        return list(get_resources(request))
+    except ValueError:
+        # Stock: an address that cannot be taken apart is a 500.
+        raise UnknownResource from None
+
+
+def _error_page(request: HttpRequest, **context: Any) -> HttpResponse:
+    response: HttpResponse = respond_html_error(request, **context)
+    # Stock: a 200.
+    response.status_code = 400
+    return response
+
+
 def install() -> None:
     """Put ours in the place of allauth's."""
     server.OAuthLibRequestValidator = Validator
+    views.get_resources = _resources
+    views.respond_html_error = _error_page
     # Parsed at each use: 40 ms.
     jwkkit.load_jwk_from_pem = keyring.signing_key
     # `plain` protects nothing, and it is what oauthlib takes where none is named.

@@ -1,11 +1,13 @@
 """A person's own account."""
 
 import json
+from typing import cast
 
 from django import forms
 from django.conf import settings
-from django.contrib import auth, messages
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -17,7 +19,6 @@ from accounts.models import User
 from accounts.services import people
 from accounts.services.sessions import recently_proved
 from core.errors import DomainError
-
 
 sign_in_required = login_required(login_url="oidc_authentication_init")
 
@@ -75,7 +76,9 @@ def delete(request: HttpRequest) -> HttpResponse:
         except DomainError as error:
             messages.error(request, error.detail)
             return redirect("account")
-        auth.logout(request)
+        # Not Django's sign-out: it would be written down of somebody who is gone.
+        request.session.flush()
+        request.user = AnonymousUser()
         return render(
             request,
             "pages/message.html",
@@ -93,4 +96,4 @@ def prove_again(request: HttpRequest) -> str:
 
 
 def _user(request: HttpRequest) -> User:
-    return User.objects.prefetch_related("memberships").get(pk=request.user.pk)
+    return User.objects.prefetch_related("memberships").get(pk=cast("User", request.user).pk)

@@ -1,7 +1,5 @@
 """The page that an invitation's link opens."""
 
-from typing import cast
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +10,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.exceptions import NotInvited
-from accounts.models import User
 from accounts.services import invitations
 from core.errors import DomainError
 
@@ -27,18 +24,20 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             if not request.user.is_authenticated:
                 start = reverse("oidc_authentication_init")
                 return redirect(f"{start}?{urlencode({'next': request.path})}")
-            invitations.accept(token=token, user=cast("User", request.user))
+            invitations.accept(token=token, user=request.user)
             messages.success(request, f"Welcome. You now work with {settings.SHOP_NAME}.")
             return redirect("account")
     except NotInvited as error:
-        context = {"title": "This invitation is not valid", "text": error.detail}
-        return render(request, "pages/message.html", context, status=404)
+        refused = {"title": "This invitation is not valid", "text": error.detail}
+        return render(request, "pages/message.html", refused, status=404)
     except DomainError as error:
         messages.error(request, error.detail)
         return redirect("account")
     context = {
         "invitation": found,
-        "rights": [settings.SHOP_RIGHTS[right][0] for right in found.rights],
+        "rights": [
+            label for code, (label, _) in settings.SHOP_RIGHTS.items() if code in found.rights
+        ],
         "signed_in": request.user.is_authenticated,
     }
     return render(request, "pages/invitation.html", context)

@@ -23,15 +23,19 @@ def token(request: HttpRequest) -> HttpResponse:
     """The token endpoint, with the limits that allauth leaves out."""
     if request.META.get(IN_PROCESS):
         # Our own: each sign-in is limited where it begins.
-        return views.token(request)
+        answer: HttpResponse = views.token(request)
+        return answer
     client = extract_basic_auth(request.headers)[0] or request.POST.get("client_id") or ""
+    if any("\x00" in value for value in (client, *request.POST.values())):
+        # Stock: a 500.
+        return _error(HTTPStatus.BAD_REQUEST, "invalid_request", "Null characters are not allowed.")
     key = f"{client}-{ratelimit.get_ip(request)}"
     if not ratelimit.consume(request, app=_APP, action="token") or not ratelimit.consume(
         request, app=_APP, action="token_refused", key=key, dry_run=True
     ):
         return _error(HTTPStatus.TOO_MANY_REQUESTS, "temporarily_unavailable", "Too many requests.")
     try:
-        response = views.token(request)
+        response: HttpResponse = views.token(request)
     except ValidationError as error:
         # Stock: a `resource` that is no address is a 500.
         return _error(HTTPStatus.BAD_REQUEST, "invalid_target", error.messages[0])

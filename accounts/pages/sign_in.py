@@ -27,7 +27,7 @@ from accounts.services.setup import ensure_own_client
 logger = logging.getLogger("duka.sign_in")
 
 
-class SignInView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # a library without types
+class SignInView(OIDCAuthenticationRequestView):
     """`/oidc/authenticate/?next=…` sends people to the provider; `again=1` has them prove anew."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -50,7 +50,7 @@ class SignInView(OIDCAuthenticationRequestView):  # type: ignore[misc]  # a libr
         return extra
 
 
-class CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]  # the same
+class CallbackView(OIDCAuthenticationCallbackView):
     """Where the provider sends people back to."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -147,7 +147,6 @@ def admin_login(request: HttpRequest) -> HttpResponse:
         if request.user.is_active and request.user.is_staff:
             return HttpResponseRedirect(following)
         # Sent to sign in once more, they would come back here for ever.
-        record_refusal(by=request.user, target="/admin/")
         return render(request, "pages/not_staff.html", status=403)
     start = reverse("oidc_authentication_init")
     return HttpResponseRedirect(f"{start}?{urlencode({'next': following})}")
@@ -159,4 +158,3 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     address = end_session_url(request)
     auth.logout(request)
     return HttpResponseRedirect(address)
-

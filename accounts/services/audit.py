@@ -1,5 +1,7 @@
 """The audit log: who did what about access, when and from where."""
 
+import hashlib
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -11,6 +13,7 @@ from core import request_id
 
 # A caller who is refused again and again is told of once in so many seconds.
 REFUSAL_SECONDS = 60
+REFUSALS_AT_MOST = 20
 
 
 def record(
@@ -32,7 +35,15 @@ def record(
 def record_refusal(*, by: User | AnonymousUser | None, target: str, **detail: Any) -> None:
     """Write down that somebody was refused; the same again within a minute is not written."""
     who = getattr(by, "pk", None) or request_id.address()
-    if cache.add(f"refusal-{who}-{hash((target, *sorted(detail.items())))}", 1, REFUSAL_SECONDS):
+    same = hashlib.sha256(f"{who}\n{target}\n{sorted(detail.items())}".encode(errors="replace"))
+    # Of one caller so many at most, whatever they try.
+    many = f"refusals-{who}"
+    cache.add(many, 0, REFUSAL_SECONDS)
+    if cache.add(f"refusal-{same.hexdigest()}", 1, REFUSAL_SECONDS) and (
+        cache.get(many, 0) < REFUSALS_AT_MOST
+    ):
+        with suppress(ValueError):
+            cache.incr(many)
         record(Action.REFUSED, by=by, target=target, **detail)
 
 

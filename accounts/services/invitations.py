@@ -10,10 +10,11 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from accounts.exceptions import NotInvited
+from accounts.exceptions import NotInvited, NotYours
 from accounts.models import Invitation, Membership, User
+from accounts.permissions import can_manage_employees
 from accounts.signals import invited
-from accounts.states import Action, Role
+from accounts.states import Action, Role, Standing
 from core.errors import InvalidInput
 from core.events import Notice, Recipient
 from core.mail import queue_mail
@@ -72,7 +73,7 @@ def revoke(*, invitation_id: int, by: User | None) -> Invitation:
     """
     invitation = Invitation.objects.select_for_update(of=("self",)).get(pk=invitation_id)
     memberships.check_grant(by=by, role=Role(invitation.role), rights=())
-    if invitation.state == "open":
+    if invitation.state == Standing.OPEN:
         invitation.revoked_at = timezone.now()
         invitation.save()
         record(Action.INVITATION_REVOKED, by=by, target=invitation)
@@ -98,6 +99,9 @@ def accept(*, token: str, user: User) -> Membership:
     """
     # Locked first: a link that two open at once makes one employee.
     invitation = _open(token, lock=True)
+    if hasattr(user, "machine"):
+        # What a machine may is said by its own rights alone.
+        raise NotInvited("An invitation is for a person.")
     membership = memberships.employ(
         user=user, role=Role(invitation.role), rights=invitation.rights, by=invitation.invited_by
     )
@@ -112,12 +116,27 @@ def _open(token: str, *, lock: bool) -> Invitation:
     invitations = Invitation.objects.open()
     if lock:
         invitations = invitations.select_for_update(of=("self",))
-    try:
-        return invitations.select_related("invited_by").get(token_digest=_digest(token))
-    except Invitation.DoesNotExist:
+    invitation = (
+        invitations.select_related("invited_by").filter(token_digest=_digest(token)).first()
+    )
+    if invitation is None or not _can_still_be_given(invitation):
         raise NotInvited(
             "This invitation is not valid. It may have been used or be too old: ask for another."
-        ) from None
+        )
+    return invitation
+
+
+def _can_still_be_given(invitation: Invitation) -> bool:
+    """Whether who invited may still do so: a link kept must not bring back what was taken."""
+    by = invitation.invited_by
+    if by is None:
+        return True
+    known = [right for right in invitation.rights if right in settings.SHOP_RIGHTS]
+    try:
+        memberships.check_grant(by=by, role=Role(invitation.role), rights=known)
+    except NotYours:
+        return False
+    return can_manage_employees(by)
 
 
 def _digest(token: str) -> str:

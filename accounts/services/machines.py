@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from allauth.idp.oidc.models import Client, Token
 from django.conf import settings
@@ -88,16 +88,19 @@ def change_machine(
 
     Raises:
         UnknownRight, NotYours: see `memberships.check_grant`.
+        InvalidInput: `expires_at` is in the past.
     """
     machine = _locked(machine_id)
     if rights is not None:
-        memberships.check_grant(
-            by=by, role=Role.EMPLOYEE, rights=sorted(set(rights) ^ set(machine.rights))
-        )
+        memberships.check_known(rights)
+        changed = (set(rights) ^ set(machine.rights)) & set(settings.SHOP_RIGHTS)
+        memberships.check_grant(by=by, role=Role.EMPLOYEE, rights=sorted(changed))
         machine.rights = [right for right in settings.SHOP_RIGHTS if right in rights]
     if name is not None:
         machine.name = name
     if "expires_at" in changes:
+        # A later end gives its rights for longer, or anew.
+        _check_rights_of(machine, by=by)
         _check_expiry(changes["expires_at"])
         machine.expires_at = changes["expires_at"]
     machine.save()
@@ -114,7 +117,7 @@ def renew_secret(*, machine_id: int, by: User | None) -> tuple[Machine, str]:
         NoMachinesHere: its secret is kept by an outside provider.
     """
     machine = _locked(machine_id)
-    memberships.check_grant(by=by, role=Role.EMPLOYEE, rights=machine.rights)
+    _check_rights_of(machine, by=by)
     if machine.client is None or machine.revoked_at:
         raise NoMachinesHere("This machine has no secret of this shop.")
     secret = secrets.token_urlsafe(32)
@@ -139,6 +142,10 @@ def revoke_machine(*, machine_id: int, by: User | None) -> Machine:
 
 def note_use(machine: Machine) -> None:
     """Note that a machine was here, at most once a minute."""
+    last = machine.last_used_at
+    if last is not None and last > timezone.now() - timedelta(seconds=LAST_USE_SECONDS):
+        return
+    # Asked again there, as others note it too.
     Machine.objects.used_before(LAST_USE_SECONDS).filter(pk=machine.pk).update(
         last_used_at=timezone.now()
     )
@@ -150,6 +157,11 @@ def _locked(machine_id: int) -> Machine:
         .select_related("client", "user")
         .get(pk=machine_id)
     )
+
+
+def _check_rights_of(machine: Machine, *, by: User | None) -> None:
+    known = [right for right in settings.SHOP_RIGHTS if right in machine.rights]
+    memberships.check_grant(by=by, role=Role.EMPLOYEE, rights=known)
 
 
 def _make_client(name: str) -> tuple[Client, str]:

@@ -27,19 +27,22 @@ def check_grant(*, by: User | None, role: Role, rights: Collection[str]) -> None
         UnknownRight: there is no such right.
         NotYours: they lack it themselves.
     """
-    for index, right in enumerate(rights):
-        if right not in settings.SHOP_RIGHTS:
-            raise UnknownRight.at("rights", index, detail=f"There is no right {right!r}.")
+    check_known(rights)
     if by is None:
         return
     if role == Role.SHOPKEEPER and not _is_shopkeeper(by):
         raise NotYours("Only a shopkeeper can make a shopkeeper.")
-    lacking = [
-        right for right in rights if not all(map(by.has_perm, permissions_of_right(right)))
-    ]
+    lacking = [right for right in rights if not all(map(by.has_perm, permissions_of_right(right)))]
     if lacking:
         named = ", ".join(settings.SHOP_RIGHTS[right][0] for right in lacking)
         raise NotYours(f"You can't grant what you may not do yourself: {named}.")
+
+
+def check_known(rights: Collection[str]) -> None:
+    """Raises `UnknownRight`, which names the first that does not exist."""
+    for index, right in enumerate(rights):
+        if right not in settings.SHOP_RIGHTS:
+            raise UnknownRight.at("rights", index, detail=f"There is no right {right!r}.")
 
 
 @transaction.atomic
@@ -78,23 +81,20 @@ def change_membership(
         ProviderDecides: the role comes from the sign-in provider.
         LastShopkeeper: nobody would be left who may do everything.
     """
+    check_known(rights or ())
     membership = _locked(membership_id, by=by)
     new_role = role or Role(membership.role)
     new_rights = membership.rights if rights is None else _in_order(rights)
     if membership.source == Source.OIDC and new_role != membership.role:
         raise ProviderDecides("Their role is decided by the sign-in provider.")
     # What is taken counts as well as what is given.
-    check_grant(
-        by=by, role=new_role, rights=sorted(set(new_rights) ^ set(membership.rights))
-    )
+    check_grant(by=by, role=new_role, rights=_in_order(set(new_rights) ^ set(membership.rights)))
     was = {"role": membership.role, "rights": membership.rights}
     membership.role, membership.rights = new_role, new_rights
     membership.save()
     _keep_a_shopkeeper()
     _follow(membership.user)
-    record(
-        Action.GRANTED, by=by, target=membership.user, was=was, role=new_role, rights=new_rights
-    )
+    record(Action.GRANTED, by=by, target=membership.user, was=was, role=new_role, rights=new_rights)
     return membership
 
 
@@ -125,7 +125,7 @@ def resume(*, membership_id: int, by: User | None) -> Membership:
     """
     membership = _locked(membership_id, by=by)
     if membership.suspended_at is not None:
-        check_grant(by=by, role=Role(membership.role), rights=membership.rights)
+        check_grant(by=by, role=Role(membership.role), rights=_in_order(membership.rights))
         membership.suspended_at = None
         membership.save()
         _follow(membership.user)
@@ -162,20 +162,21 @@ def follow_claims(*, user: User, roles: Collection[str] | None) -> None:
     """
     if roles is None:
         return
+    lock_shopkeepers()
     user = User.objects.select_for_update().get(pk=user.pk)
     present = Membership.objects.filter(user=user, source=Source.OIDC).first()
     role = next((each for each in (Role.SHOPKEEPER, Role.EMPLOYEE) if each in roles), None)
     if (present.role if present else None) != role:
-        lock_shopkeepers()
         try:
             with transaction.atomic():
-                if role is None and present is not None:
-                    present.delete()
+                if role is None:
+                    Membership.objects.filter(user=user, source=Source.OIDC).delete()
                 else:
                     Membership.objects.update_or_create(
                         user=user, source=Source.OIDC, defaults={"role": role}
                     )
-                _keep_a_shopkeeper()
+                if present is not None and present.role == Role.SHOPKEEPER:
+                    _keep_a_shopkeeper()
         except LastShopkeeper as error:
             record(Action.REFUSED, by=user, target=user, reason=error.detail)
         else:

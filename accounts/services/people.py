@@ -1,12 +1,13 @@
 """A person's own account: its beginning, their data, its end."""
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
-from accounts.models import AuditEntry, Identity, User
+from accounts.models import AuditEntry, Identity, Invitation, User
 from accounts.signals import changed, data_asked_for, leaving, registered
 from accounts.states import Action
 
@@ -89,7 +90,7 @@ def personal_data(*, user: User) -> dict[str, Any]:
         }
     }
     for _, sections in data_asked_for.send(sender=User, user=user):
-        data |= sections
+        data |= cast("dict[str, Any]", sections)
     record(Action.DATA_TAKEN, by=user, target=user)
     return data
 
@@ -102,6 +103,11 @@ def delete_account(*, user: User) -> None:
         LastShopkeeper: nobody would be left who may do everything.
     """
     check_may_leave(user=user)
+    # Before the user, as who accepts one locks it; with it goes what they could give.
+    invitations = Invitation.objects.filter(invited_by=user)
+    invitations.open().update(revoked_at=timezone.now())
+    invitations.update(invited_by=None)
+    Invitation.objects.filter(accepted_by=user).update(accepted_by=None, email="", phone="")
     user = User.objects.select_for_update().get(pk=user.pk)
     leaving.send(sender=User, user=user)
     # Tokens, identities and memberships go with the row; a session without its user is none.
@@ -109,4 +115,3 @@ def delete_account(*, user: User) -> None:
     about.update(target=str(user.subject), detail={})
     record(Action.LEFT, by=None, target=user.subject)
     user.delete()
-

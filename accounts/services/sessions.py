@@ -1,6 +1,8 @@
 """Sessions, and what ends them."""
 
+import hashlib
 import time
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -12,8 +14,9 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts.models import ProviderSession, User
+from accounts.models import ProviderSession, SpentRefreshToken, User
 from accounts.oidc.errors import InvalidTokenError
 from accounts.oidc.tokens import LEEWAY, LOGOUT_SECONDS
 
@@ -23,10 +26,20 @@ def end_tokens(*, user: User) -> None:
     Token.objects.filter(user=user).delete()
 
 
+def remove_what_ran_out() -> None:
+    """Delete tokens, and notes about sessions and codes, that count for nothing any more."""
+    now = timezone.now()
+    Token.objects.filter(expires_at__lt=now).delete()
+    SpentRefreshToken.objects.filter(expires_at__lt=now).delete()
+    ProviderSession.objects.filter(
+        created_at__lt=now - timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    ).delete()
+
+
 def recently_proved(request: HttpRequest) -> bool:
     """Whether they showed a password, a passkey or the like within the last minutes."""
     if settings.OIDC_EMBEDDED:
-        return did_recently_reauthenticate(request)
+        return bool(did_recently_reauthenticate(request))
     at = request.session.get("oidc_auth_time")
     age = time.time() - at if isinstance(at, int | float) else float("inf")
     return age < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT
@@ -51,7 +64,9 @@ def end_provider_sessions(*, claims: dict[str, Any]) -> int:
     Raises:
         InvalidTokenError: the token was used before.
     """
-    seen = f"logout-{claims['iss']}-{claims['jti']}"
+    # Digested: a provider's ids may be longer than a cache's keys.
+    ident = f"{claims['iss']}\n{claims['jti']}".encode()
+    seen = f"logout-{hashlib.sha256(ident).hexdigest()}"
     if not cache.add(seen, 1, LOGOUT_SECONDS + 2 * LEEWAY):
         raise InvalidTokenError("The logout token was used before.")
     named = Q(sid=claims["sid"]) if claims.get("sid") else Q(subject=claims["sub"])

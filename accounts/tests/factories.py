@@ -1,9 +1,24 @@
 """Users in the roles that tests need."""
 
+from typing import Any
+
 import factory
 from django.contrib.auth.models import Permission
+from django.test import Client
 
-from accounts.models import User
+from accounts.models import Membership, User
+from accounts.states import Role
+
+# Any that finds a session's user: Django would take the first, which finds nobody.
+BACKEND = "accounts.backends.OpenIDBackend"
+
+
+def browser_of(user: User | None, **options: Any) -> Client:
+    """Return a browser in which somebody is signed in."""
+    browser = Client(**options)
+    if user is not None:
+        browser.force_login(user, backend=BACKEND)
+    return browser
 
 
 class UserFactory(factory.django.DjangoModelFactory[User]):
@@ -30,8 +45,18 @@ class StaffFactory(UserFactory):
             )
 
 
+class MembershipFactory(factory.django.DjangoModelFactory[Membership]):
+    class Meta:
+        model = Membership
+
+    user = factory.SubFactory(UserFactory)
+    role = Role.EMPLOYEE
+
+
 class ShopkeeperFactory(UserFactory):
-    """May do everything."""
+    """May do everything, as in the shop: by membership, not as a superuser."""
 
     is_staff = True
-    is_superuser = True
+    membership = factory.RelatedFactory(
+        MembershipFactory, factory_related_name="user", role=Role.SHOPKEEPER
+    )

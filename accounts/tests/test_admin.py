@@ -1,11 +1,10 @@
 """Users in the admin."""
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import StaffFactory
+from accounts.tests.factories import StaffFactory, browser_of
 
 
 def test_a_user_is_added_with_a_password(admin):
@@ -28,8 +27,7 @@ def test_lists_of_the_system_open(admin, page):
 
 
 def test_menu_shows_what_may_be_opened(db):
-    client = Client()
-    client.force_login(StaffFactory.create(permissions=["orders.view_order"]))
+    client = browser_of(StaffFactory.create(permissions=["orders.view_order"]))
 
     page = client.get(reverse("admin:index")).content.decode()
 

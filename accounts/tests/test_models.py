@@ -6,12 +6,11 @@ import pytest
 from django.core.exceptions import FieldError
 from django.db import IntegrityError, connection, transaction
 from django.forms import modelform_factory
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
 
-from .factories import UserFactory
+from .factories import UserFactory, browser_of
 
 
 @pytest.mark.django_db
@@ -65,8 +64,7 @@ def test_subject_can_be_in_no_form():
 
 @pytest.mark.django_db
 def test_subject_cannot_be_typed_in_by_the_admin(shopkeeper):
-    client = Client()
-    client.force_login(shopkeeper)
+    client = browser_of(shopkeeper)
     user = UserFactory.create(username="amina")
 
     response = client.post(

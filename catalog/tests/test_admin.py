@@ -4,11 +4,10 @@ import io
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from accounts.tests.factories import StaffFactory
+from accounts.tests.factories import StaffFactory, browser_of
 from catalog.models import Category, Product, Variant
 from catalog.tests.factories import CategoryFactory, ProductFactory, VariantFactory
 from orders.tests.factories import OrderFactory
@@ -223,13 +222,17 @@ def test_a_circle_of_categories_is_told_as_a_sentence(admin):
 
 
 @pytest.mark.parametrize(
-    ("permissions", "change"), [([], 403), (["catalog.manage_catalogue"], 200)]
+    ("permissions", "see", "change"),
+    [
+        ([], 403, 403),
+        (["catalog.view_product"], 200, 403),
+        (["catalog.manage_catalogue"], 200, 200),
+    ],
 )
-def test_staff_see_the_catalogue_and_those_with_the_right_change_it(db, permissions, change):
-    client = Client()
-    client.force_login(StaffFactory.create(permissions=permissions))
+def test_pages_ask_the_same_predicates_as_the_api(db, permissions, see, change):
+    client = browser_of(StaffFactory.create(permissions=permissions))
 
-    assert client.get(PRODUCTS).status_code == 200
+    assert client.get(PRODUCTS).status_code == see
     assert client.get(reverse("admin:catalog_product_add")).status_code == change
 
 

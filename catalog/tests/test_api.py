@@ -300,8 +300,8 @@ def test_list_of_products_takes_the_same_statements_for_one_row_and_three(
         VariantFactory.create_batch(rows, product=product)
         ProductImageFactory.create_batch(rows, product=product)
 
-    # session, user; products with their categories, variants, images
-    with django_assert_num_queries(5):
+    # session, user, membership; products with their categories, variants, images
+    with django_assert_num_queries(6):
         response = api.get("/products/")
 
     assert [(len(row["variants"]), len(row["images"])) for row in response.json()["results"]] == [
@@ -642,7 +642,7 @@ def test_list_of_categories_takes_the_same_statements_for_one_row_and_three(
     for _ in range(rows):
         CategoryFactory.create(parent=CategoryFactory.create())
 
-    with django_assert_num_queries(3):  # session, user; categories with their parents
+    with django_assert_num_queries(4):  # session, user, membership; categories with their parents
         response = api.get("/categories/")
 
     assert len(response.json()["results"]) == 2 * rows
@@ -803,7 +803,7 @@ def test_list_of_variants_takes_the_same_statements_for_one_row_and_three(
 ):
     VariantFactory.create_batch(rows)
 
-    with django_assert_num_queries(3):  # session, user; variants with their products
+    with django_assert_num_queries(4):  # session, user, membership; variants with their products
         response = api.get("/variants/")
 
     assert len(response.json()["results"]) == rows

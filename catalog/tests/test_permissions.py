@@ -10,24 +10,24 @@ from core.tests.rights import Rights, pytest_generate_tests  # noqa: F401  asks 
 
 from .factories import CategoryFactory, ProductFactory, VariantFactory
 
-MANAGE = "catalog.manage_catalogue"
-# (method, address) → (body, answer to those who may, the right that is needed)
+VIEW, MANAGE = "catalog.view_product", "catalog.manage_catalogue"
+# (method, address) → (body, answer to those who may, the rights of which one is needed)
 ROUTES = {
-    ("GET", "category-list"): (None, 200, set()),
+    ("GET", "category-list"): (None, 200, {VIEW, MANAGE}),
     ("POST", "category-list"): ({"name": "Drinks"}, 201, {MANAGE}),
-    ("GET", "category-detail"): (None, 200, set()),
+    ("GET", "category-detail"): (None, 200, {VIEW, MANAGE}),
     ("PUT", "category-detail"): ({"name": "Drinks"}, 200, {MANAGE}),
     ("PATCH", "category-detail"): ({"name": "Drinks"}, 200, {MANAGE}),
     ("DELETE", "category-detail"): (None, 204, {MANAGE}),
-    ("GET", "product-list"): (None, 200, set()),
+    ("GET", "product-list"): (None, 200, {VIEW, MANAGE}),
     ("POST", "product-list"): ({"name": "Chai", "sku": "NEW", "price": "1"}, 201, {MANAGE}),
-    ("GET", "product-detail"): (None, 200, set()),
+    ("GET", "product-detail"): (None, 200, {VIEW, MANAGE}),
     ("PUT", "product-detail"): ({"name": "Chai"}, 200, {MANAGE}),
     ("PATCH", "product-detail"): ({"is_published": False}, 200, {MANAGE}),
     ("DELETE", "product-detail"): (None, 204, {MANAGE}),
-    ("GET", "variant-list"): (None, 200, set()),
+    ("GET", "variant-list"): (None, 200, {VIEW, MANAGE}),
     ("POST", "variant-list"): ({"product": 0, "sku": "NEW", "price": "1"}, 201, {MANAGE}),
-    ("GET", "variant-detail"): (None, 200, set()),
+    ("GET", "variant-detail"): (None, 200, {VIEW, MANAGE}),
     ("PUT", "variant-detail"): ({"sku": "NEW", "price": "1"}, 200, {MANAGE}),
     ("PATCH", "variant-detail"): ({"price": "1"}, 200, {MANAGE}),
     ("DELETE", "variant-detail"): (None, 204, {MANAGE}),

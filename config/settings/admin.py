@@ -36,8 +36,23 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": SHOP_NAME,
     "SITE_HEADER": SHOP_NAME,
     "SITE_SYMBOL": "storefront",
-    # There is no site to return to yet but this one.
-    "SITE_URL": None,
+    "SITE_URL": "/",
+    # The green of the pages where people sign in, from light to dark.
+    "COLORS": {
+        "primary": {
+            "50": "#edf6f1",
+            "100": "#d5eadf",
+            "200": "#aed6c2",
+            "300": "#7fbb9f",
+            "400": "#4f9c7b",
+            "500": "#2f8262",
+            "600": "#1f6b4f",
+            "700": "#1a5741",
+            "800": "#174636",
+            "900": "#133a2d",
+            "950": "#0a211a",
+        }
+    },
     "SHOW_HISTORY": True,
     "SIDEBAR": {
         "show_search": False,
@@ -56,6 +71,15 @@ UNFOLD: dict[str, Any] = {
                     _item("Products", "inventory_2", "catalog.product"),
                     _item("Stock and prices", "sell", "catalog.variant"),
                     _item("Categories", "account_tree", "catalog.category"),
+                ],
+            },
+            {
+                "title": "People who work here",
+                "items": [
+                    _item("Employees", "badge", "accounts.membership"),
+                    _item("Invitations", "person_add", "accounts.invitation"),
+                    _item("Machines", "smart_toy", "accounts.machine"),
+                    _item("Audit log", "history", "accounts.auditentry"),
                 ],
             },
             {

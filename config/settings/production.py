@@ -1,12 +1,14 @@
 """A shop on a server. Refuses to start until all it needs is named in the environment."""
 
+from urllib.parse import urlsplit
+
 from django.core.exceptions import ImproperlyConfigured
 
 from .env import env
 
 _REQUIRED = {
+    "SHOP_URL": "where people find the shop: https://shop.example",
     "SECRET_KEY": "a long random string, the same on every machine of the shop",
-    "ALLOWED_HOSTS": "the shop's host names, separated by commas",
     "DATABASE_URL": "postgres://user:password@host:5432/name",
 }
 _missing = [name for name in _REQUIRED if not env.str(name, default="").strip()]
@@ -17,11 +19,14 @@ if _missing:
         + "."
     )
 
-from .base import *  # noqa: E402  the sentence above comes before any other failure
+# The sentence above comes before any other failure.
+from .base import *  # noqa: E402
+from .base import OIDC_EMBEDDED, SHOP_URL  # noqa: E402
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
+# Its own name always; ALLOWED_HOSTS adds others, such as a health check's.
+ALLOWED_HOSTS = sorted({str(urlsplit(SHOP_URL).hostname), *env.list("ALLOWED_HOSTS", default=[])})
 CSRF_TRUSTED_ORIGINS = env.list(
     "CSRF_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS if host != "*"]
 )
@@ -42,3 +47,11 @@ if env.bool("BEHIND_PROXY", default=False):
     # Only where a proxy in front sets this header itself and drops a caller's own.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SERVE_MEDIA = False
+if OIDC_EMBEDDED and not env.str("EMAIL_URL", default=""):
+    raise ImproperlyConfigured(
+        "Set EMAIL_URL (smtp+tls://user:password@host:587): people prove their address by a code."
+    )
+if OIDC_EMBEDDED and not env.str("IDENTITY_FILE", default=""):
+    raise ImproperlyConfigured(
+        "Set IDENTITY_FILE: where the sign-in keys are kept, the same file on every machine."
+    )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
 from graphene_django.views import GraphQLView
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.exceptions import ParseError
@@ -19,6 +20,7 @@ class _View(GraphQLView):
         return request.data
 
 
+@extend_schema(exclude=True)  # it has a schema of its own
 @api_view(["POST"])
 @permission_classes([IsAuthenticated])
 def graphql(request: Request) -> HttpResponse:

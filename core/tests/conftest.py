@@ -6,10 +6,11 @@ import logging
 
 import pytest
 from django.apps import apps
-from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.test import Client
 from pythonjsonlogger.json import JsonFormatter
+
+from core.tests.rest import program_with
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def model():
 
 @pytest.fixture
 def program(db):
-    """Staff without any right, who signs in by name and password `pw`."""
-    return get_user_model().objects.create_user("program", password="pw", is_staff=True)
+    """A program without any right, with a bearer token."""
+    return program_with()
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from core.api.serializers import InputSerializer, MoneyField
 from core.api.views import ResourceViewSet
 from core.errors import FieldError, InvalidInput
 from core.models import Worker
+from core.permissions import signed_in
 
 handler500 = "core.api.problems.server_error"
 SECRET = "the-safe-opens-at-noon"
@@ -67,7 +68,7 @@ class WorkerViewSet(ResourceViewSet):
     queryset = Worker.objects.all()
     serializer_class = WorkerSerializer
     inputs = {"create": FormInput, "partial_update": FormInput}
-    permitted = {"*": bool}  # all staff
+    permitted = {"*": signed_in}
 
     # What `create` does when it is told so; set by tests.
     gate = threading.Event()
@@ -95,6 +96,9 @@ class WorkerViewSet(ResourceViewSet):
                 Worker.objects.create(id="effect")
                 self.entered.release()
                 assert self.gate.wait(10)
+            case "once":
+                worker = Worker.objects.create(id="once")
+                return self.created_once(worker.pk, secret=SECRET)
         return self.created(Worker.objects.create(id=form["message"]).pk)
 
     def partial_update(self, request, pk):

@@ -1,13 +1,17 @@
 """What tests of every app's REST say again and again."""
 
-import base64
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpResponse
+from django.test import Client
 from django.urls import URLPattern
+
+from accounts.models import User
+from accounts.services.machines import create_machine
 
 
 def problem(
@@ -50,13 +54,20 @@ def parameters(response: HttpResponse) -> list[tuple[str, str]]:
 
 
 def routes_of(urlpatterns: Iterable[URLPattern]) -> set[tuple[str, str]]:
-    """Return (method, name of the address) of everything that an app's router serves."""
+    """Return (method, name of the address) of everything that an app serves."""
     return {
-        (method.upper(), pattern.name or "")
-        for pattern in urlpatterns
-        for method in pattern.callback.actions  # type: ignore[attr-defined]
-        if method != "head"  # added by the first request
+        (method, pattern.name or "") for pattern in urlpatterns for method in methods_of(pattern)
     }
+
+
+def methods_of(pattern: URLPattern) -> set[str]:
+    """Return the methods that a REST address serves, beside those that say nothing new."""
+    view = pattern.callback
+    # A viewset is told its methods by the router; a plain view has a method for each.
+    served = getattr(view, "actions", None) or [
+        method for method in view.cls.http_method_names if hasattr(view.cls, method)
+    ]
+    return {method.upper() for method in served} - {"HEAD", "OPTIONS"}
 
 
 def utc(time: Any) -> str:
@@ -75,7 +86,24 @@ def problem_of(response: HttpResponse) -> dict[str, Any]:
     return body
 
 
-def basic(username: str, password: str = "pw") -> dict[str, str]:
-    """Return the headers that sign somebody in by name and password."""
-    token = base64.b64encode(f"{username}:{password}".encode()).decode()
-    return {"Authorization": f"Basic {token}"}
+@dataclass(frozen=True, kw_only=True)
+class Program:
+    """A machine of the shop: the user that it is here, and the headers that it shows."""
+
+    user: User
+    headers: dict[str, str]
+
+
+def program_with(*rights: str) -> Program:
+    """Return a program that may what these rights of SHOP_RIGHTS say, with a token of its own."""
+    machine, secret = create_machine(by=None, name="Till", rights=rights)
+    grant = {
+        "grant_type": "client_credentials",
+        "client_id": machine.client_id,
+        "client_secret": secret,
+        "scope": "api",
+    }
+    response = Client().post("/identity/o/api/token", grant)
+    assert response.status_code == 200, response.content
+    token = response.json()["access_token"]
+    return Program(user=machine.user, headers={"Authorization": f"Bearer {token}"})

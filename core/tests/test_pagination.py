@@ -360,12 +360,12 @@ def test_a_cursor_from_before_its_column_became_another_kind_is_a_400(api, custo
 
 
 def test_a_cursor_outlives_a_change_of_the_secret_key_that_keeps_the_old_one(
-    api, customers, settings, shopkeeper
+    api, api_as, customers, settings, shopkeeper
 ):
     url = page(api, "/customers/?page_size=10")["next"]
 
     settings.SECRET_KEY = "another"
-    api.client.force_login(shopkeeper)
+    api = api_as(shopkeeper)
     refused = api.get("/customers/?" + urlsplit(url).query)
     settings.SECRET_KEY_FALLBACKS = ["tests-only"]
 

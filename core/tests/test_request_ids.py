@@ -3,11 +3,13 @@ import re
 import threading
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
+from rest_framework.settings import api_settings
 
 from core import request_id
+from core.middleware import RequestIdMiddleware
 from core.tests.probe import SECRET
-from core.tests.rest import basic
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("core.tests.probe")]
 
@@ -66,13 +68,13 @@ def test_each_request_is_one_log_line_of_json_with_its_id(api, shopkeeper, log):
     }
 
 
-def test_a_log_line_names_who_signed_in_by_password_and_nobody_else(anonymous, program, log):
-    anonymous.get("/api/v1/workers/", headers=basic("program"))
+def test_a_log_line_names_whose_token_was_shown_and_nobody_else(anonymous, program, log):
+    anonymous.get("/api/v1/workers/", headers=program.headers)
     anonymous.get("/api/v1/workers/")
-    anonymous.get("/api/v1/workers/", headers=basic("program", "wrong"))
+    anonymous.get("/api/v1/workers/", headers={"Authorization": "Bearer wrong"})
     anonymous.get("/healthz")
 
-    assert [line["user"] for line in log()] == [str(program.subject), None, None, None]
+    assert [line["user"] for line in log()] == [str(program.user.subject), None, None, None]
 
 
 def test_no_user_is_looked_up_for_the_log(api, django_assert_num_queries):
@@ -94,20 +96,24 @@ def test_a_crash_is_logged_once_with_its_traceback_and_the_id_of_the_answer(api,
 
 def test_neither_queries_nor_credentials_nor_bodies_are_logged(api, anonymous, program, log):
     anonymous.cookies["sessionid"] = "cookie-secret"
-    anonymous.get("/api/v1/workers/?token=query-secret", headers=basic("program", "pass-secret"))
+    anonymous.get("/api/v1/workers/?token=query-secret", headers=program.headers)
+    anonymous.get("/api/v1/orders/?search=query-secret", headers=program.headers)
     anonymous.get(
         "/api/v1/workers/?token=query-secret", headers={"Authorization": "x header-secret"}
     )
     anonymous.get("/crash?token=query-secret", headers={"Cookie": "a=cookie-secret"})
     anonymous.get("/api/v1/workers/", headers={"Host": "evil", "Authorization": "x header-secret"})
-    anonymous.post("/admin/login/?next=query-secret", {"username": "a", "password": "pass-secret"})
+    anonymous.post("/accounts/login/?next=query-secret", {"login": "a", "password": "pass-secret"})
     api.post("/workers/", {"message": "body-secret"})
     api.post("/workers/", {"message": "crash", "code": "abc"})
 
     statuses = [line["status"] for line in log() if "status" in line]
-    assert statuses == [401, 401, 500, 400, 200, 400, 500]
+    assert statuses == [400, 200, 401, 500, 400, 200, 400, 500]
     written = str(log())
-    for secret in ("query-secret", "pass-secret", "header-secret", "cookie-secret", "body-secret"):
+    token = program.headers["Authorization"].split()[1]
+    for secret in (
+        token, "query-secret", "pass-secret", "header-secret", "cookie-secret", "body-secret",
+    ):  # fmt: skip
         assert secret not in written
 
 
@@ -131,6 +137,44 @@ def test_other_loggers_lines_have_the_id_of_the_request_and_none_outside_one(log
     inside, outside = log()
     assert (inside["message"], inside["request_id"]) == ("inside it", "of-this-thread")
     assert (outside["message"], outside["request_id"]) == ("outside", None)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "remote", "address"),
+    [
+        (0, None, "192.0.2.7", "192.0.2.7"),
+        (0, "203.0.113.9", "192.0.2.7", "192.0.2.7"),
+        (1, "203.0.113.9", "192.0.2.7", "203.0.113.9"),
+        (1, "198.51.100.1, 203.0.113.9", "192.0.2.7", "203.0.113.9"),
+        (1, None, "192.0.2.7", "192.0.2.7"),
+        (1, "unknown", "192.0.2.7", None),
+        (0, None, "2001:db8::7", "2001:db8::7"),
+        (0, None, "", None),
+    ],
+)
+def test_the_address_of_a_request_is_what_our_own_proxies_say(
+    rf, monkeypatch, proxies, forwarded, remote, address
+):
+    monkeypatch.setattr(api_settings, "NUM_PROXIES", proxies, raising=False)
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    seen = []
+
+    def view(request):
+        seen.append(request_id.address())
+        return HttpResponse()
+
+    RequestIdMiddleware(view)(rf.get("/", headers=headers, REMOTE_ADDR=remote))
+
+    assert seen == [address]
+
+
+def test_outside_a_request_there_is_no_address():
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(request_id.address()))
+    thread.start()
+    thread.join()
+
+    assert seen == [None]
 
 
 def test_requests_of_two_threads_keep_their_ids_apart():

@@ -142,13 +142,14 @@ def test_a_task_in_whose_middle_the_session_ended_is_run_again_by_the_same_worke
 def test_a_ticker_syncs_and_enqueues_until_it_is_told_to_end():
     PeriodicJob.objects.create(name="gone.task", every=timedelta(hours=1))
     with spawn_manage("ticker") as ticker:
-        wait_until(lambda: DBTaskResult.objects.count() == 3)
+        wait_until(lambda: DBTaskResult.objects.count() == 4)
         assert ticker.stop(signal.SIGINT) == 0
         assert ticker.log() == ""
 
     assert {result.task_path for result in DBTaskResult.objects.all()} == {
+        "accounts.tasks.remove_old_sign_ins",
         "core.tasks.reap_lost_tasks",
         "core.tasks.remove_old_records",
         "notifications.tasks.deliver_messages",
     }
-    assert PeriodicJob.objects.count() == 3
+    assert PeriodicJob.objects.count() == 4

@@ -5,7 +5,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from core.api.serializers import InputSerializer
-from customers.models import CODE_PATTERN, Customer
+from customers.models import CODE_PATTERN, Customer, PhoneCode
 
 _CUSTOMER = {
     "code": "C1001",
@@ -54,3 +54,26 @@ class CustomerInput(InputSerializer):
     language = serializers.ChoiceField(choices=settings.LANGUAGES, required=False)
 
     ignored = ("created_at", "updated_at")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("In Kiswahili", {"language": "sw"})])
+class MyCustomerInput(InputSerializer):
+    language = serializers.ChoiceField(choices=settings.LANGUAGES, required=False)
+
+    ignored = ("code", "name", "phone", "email", "created_at", "updated_at")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("A phone", {"phone": "0722 000 000"})])
+class PhoneInput(InputSerializer):
+    phone = serializers.CharField(max_length=32, help_text="As people write it.")
+
+
+class PhoneCodeSerializer(serializers.ModelSerializer[PhoneCode]):
+    class Meta:
+        model = PhoneCode
+        fields = ("phone", "expires_at")
+
+
+@extend_schema_serializer(examples=[OpenApiExample("The code", {"code": "012345"})])
+class CodeInput(InputSerializer):
+    code = serializers.CharField(max_length=12)

@@ -1,15 +1,104 @@
 """REST of customers."""
 
+from typing import cast
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
+from accounts.models import User
 from core.api.views import ResourceViewSet
 from customers import services
 from customers.models import Customer
 from customers.permissions import can_manage_customers, can_see_customers
 
 from .filters import CustomerFilter
-from .serializers import CustomerInput, CustomerSerializer
+from .serializers import (
+    CodeInput,
+    CustomerInput,
+    CustomerSerializer,
+    MyCustomerInput,
+    PhoneCodeSerializer,
+    PhoneInput,
+)
+
+
+class MyCustomerView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="my_customer",
+        summary="Me as a customer.",
+        responses=CustomerSerializer,
+        tags=["me"],
+    )
+    def get(self, request: Request) -> Response:
+        """The record that orders and messages hang on; 404 until a phone or e-mail is proved."""
+        return Response(CustomerSerializer(self._own(request)).data)
+
+    @extend_schema(
+        operation_id="my_customer_change",
+        summary="Change my data as a customer.",
+        request=MyCustomerInput,
+        responses=CustomerSerializer,
+        tags=["me"],
+    )
+    def patch(self, request: Request) -> Response:
+        """The name is changed at `/me/`, the phone number by proving it at `/me/phone/`."""
+        form = MyCustomerInput(data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        customer = services.update_customer(
+            customer_id=self._own(request).pk, **form.validated_data
+        )
+        return Response(CustomerSerializer(customer).data)
+
+    def _own(self, request: Request) -> Customer:
+        customer = services.ensure_customer_of(user=cast("User", request.user))
+        if customer is None:
+            raise Http404
+        return customer
+
+
+class MyPhoneView(APIView):
+    """Plain, as an Idempotency-Key would give back a try that was used up."""
+
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="my_phone",
+        summary="Have a code sent to my phone.",
+        request=PhoneInput,
+        responses={202: PhoneCodeSerializer},
+        tags=["me"],
+    )
+    def post(self, request: Request) -> Response:
+        """By SMS; it proves that the number is the caller's."""
+        form = PhoneInput(data=request.data)
+        form.is_valid(raise_exception=True)
+        sent = services.send_phone_code(user=cast("User", request.user), **form.validated_data)
+        return Response(PhoneCodeSerializer(sent).data, status=status.HTTP_202_ACCEPTED)
+
+
+class MyPhoneConfirmView(APIView):
+    permission_classes = (IsAuthenticated,)
+
+    @extend_schema(
+        operation_id="my_phone_confirm",
+        summary="Prove my phone number by its code.",
+        request=CodeInput,
+        responses=CustomerSerializer,
+        tags=["me"],
+    )
+    def post(self, request: Request) -> Response:
+        """A customer record that has the number, and no account yet, becomes the caller's."""
+        form = CodeInput(data=request.data)
+        form.is_valid(raise_exception=True)
+        customer = services.claim_phone(user=cast("User", request.user), **form.validated_data)
+        return Response(CustomerSerializer(customer).data)
 
 
 class CustomerViewSet(ResourceViewSet):

@@ -7,43 +7,67 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('customers', '0002_customer_code'),
+        ("customers", "0002_customer_code"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PhoneCode',
+            name="PhoneCode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('phone', models.CharField(db_index=True, max_length=16)),
-                ('digest', models.CharField(max_length=64)),
-                ('tries_left', models.PositiveSmallIntegerField()),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), db_index=True)),
-                ('expires_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("phone", models.CharField(db_index=True, max_length=16)),
+                ("digest", models.CharField(max_length=64)),
+                ("tries_left", models.PositiveSmallIntegerField()),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), db_index=True
+                    ),
+                ),
+                ("expires_at", models.DateTimeField()),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.RemoveConstraint(
-            model_name='customer',
-            name='customer_can_be_reached',
+            model_name="customer",
+            name="customer_can_be_reached",
         ),
         migrations.AddField(
-            model_name='customer',
-            name='forgotten_at',
-            field=models.DateTimeField(editable=False, help_text='When they left; only their orders are kept.', null=True),
+            model_name="customer",
+            name="forgotten_at",
+            field=models.DateTimeField(
+                editable=False, help_text="When they left; only their orders are kept.", null=True
+            ),
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('phone', ''), _negated=True), models.Q(('email', ''), _negated=True), ('forgotten_at__isnull', False), _connector='OR'), name='customer_can_be_reached', violation_error_message='Give a phone number or an e-mail address.'),
+            model_name="customer",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("phone", ""), _negated=True),
+                    models.Q(("email", ""), _negated=True),
+                    ("forgotten_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="customer_can_be_reached",
+                violation_error_message="Give a phone number or an e-mail address.",
+            ),
         ),
         migrations.AddField(
-            model_name='phonecode',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='phone_codes', to=settings.AUTH_USER_MODEL),
+            model_name="phonecode",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="phone_codes",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
     ]

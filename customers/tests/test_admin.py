@@ -1,10 +1,9 @@
 """Customers in the admin."""
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
-from accounts.tests.factories import StaffFactory
+from accounts.tests.factories import StaffFactory, browser_of
 from customers.models import Customer
 from customers.tests.factories import CustomerFactory
 from orders.tests.factories import OrderFactory
@@ -69,8 +68,7 @@ def test_a_customer_with_orders_stays(admin):
     ],
 )
 def test_pages_ask_the_same_predicates_as_the_api(db, permissions, see, change):
-    client = Client()
-    client.force_login(StaffFactory.create(permissions=permissions))
+    client = browser_of(StaffFactory.create(permissions=permissions))
 
     assert client.get(LIST).status_code == see
     assert client.get(ADD).status_code == change

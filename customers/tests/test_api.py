@@ -210,7 +210,7 @@ def test_list_has_whole_customers_by_name(api):
 def test_list_takes_the_same_statements_for_one_row_and_three(api, rows, django_assert_num_queries):
     CustomerFactory.create_batch(rows)
 
-    with django_assert_num_queries(3):  # session, user, customers
+    with django_assert_num_queries(4):  # session, user, membership, customers
         response = api.get("/customers/")
 
     assert len(response.json()["results"]) == rows

@@ -12,7 +12,8 @@ from .factories import CustomerFactory
 
 VIEW, MANAGE = "customers.view_customer", "customers.manage_customers"
 NEW = {"name": "Amina", "phone": "0722 000 000"}
-# (method, address) → (body, answer to those who may, the rights of which one is needed)
+# (method, address) → (body, answer to those who may, the rights of which one is needed;
+# None: everybody who has signed in, for their own)
 ROUTES = {
     ("GET", "customer-list"): (None, 200, {VIEW, MANAGE}),
     ("POST", "customer-list"): (NEW, 201, {MANAGE}),
@@ -20,6 +21,10 @@ ROUTES = {
     ("PUT", "customer-detail"): (NEW, 200, {MANAGE}),
     ("PATCH", "customer-detail"): ({"name": "Amina"}, 200, {MANAGE}),
     ("DELETE", "customer-detail"): (None, 204, {MANAGE}),
+    ("GET", "my-customer"): (None, 200, None),
+    ("PATCH", "my-customer"): ({"language": "sw"}, 200, None),
+    ("POST", "my-phone"): ({"phone": "0722 000 000"}, 202, None),
+    ("POST", "my-phone-confirm"): ({"code": "000000"}, 400, None),
 }
 
 
@@ -29,7 +34,9 @@ def call(api_as):
 
     def call(user, route):
         method, name = route
-        args = [] if name.endswith("-list") else [customer.code]
+        args = [customer.code] if name.endswith("-detail") else []
+        if user and name == "my-customer":
+            CustomerFactory.create(user=user)
         path = reverse(name, args=args).removeprefix("/api/v1")
         before = list(Customer.objects.values())
         response = api_as(user)._call(method, path, ROUTES[route][0])

@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('notifications', '0001_initial'),
+        ("notifications", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='message',
-            name='secret',
-            field=models.BooleanField(default=False, editable=False, help_text='Its words open something: nobody sees them.'),
+            model_name="message",
+            name="secret",
+            field=models.BooleanField(
+                default=False,
+                editable=False,
+                help_text="Its words open something: nobody sees them.",
+            ),
         ),
     ]

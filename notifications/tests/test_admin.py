@@ -1,10 +1,9 @@
 """Messages in the admin: to be seen."""
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
-from accounts.tests.factories import StaffFactory
+from accounts.tests.factories import StaffFactory, browser_of
 from notifications.models import Message
 from orders.tests.factories import OrderFactory
 
@@ -36,7 +35,6 @@ def test_a_message_is_shown_and_cannot_be_typed_in(admin):
     ("permissions", "status"), [([], 403), (["notifications.view_message"], 200)]
 )
 def test_pages_ask_the_same_predicate_as_the_api(db, permissions, status):
-    client = Client()
-    client.force_login(StaffFactory.create(permissions=permissions))
+    client = browser_of(StaffFactory.create(permissions=permissions))
 
     assert client.get(LIST).status_code == status

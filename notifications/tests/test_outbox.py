@@ -133,6 +133,7 @@ class TestQueueing:
             "reference": order.number,
             "to": "+254722000001",
             "language": "sw",
+            "secret": False,
             "status": "queued",
             "attempts": 0,
             "fence": None,

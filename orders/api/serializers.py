@@ -8,6 +8,7 @@ from rest_framework import serializers
 from core.api.serializers import InputSerializer, MoneyField
 from customers.models import Customer
 from orders.models import Order, OrderLine, OrderStatusChange
+from orders.permissions import can_see_orders
 from orders.services import MAX_LINES, MAX_QUANTITY, Wanted
 
 
@@ -20,13 +21,20 @@ class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
 
 
 class OrderStatusChangeSerializer(serializers.ModelSerializer[OrderStatusChange]):
-    by: Any = serializers.SlugRelatedField(
-        slug_field="username", read_only=True, allow_null=True, help_text="User name, or null."
+    by = serializers.SerializerMethodField(
+        help_text="Name of who did it; null for the customer's own doing, and to shoppers."
     )
 
     class Meta:
         model = OrderStatusChange
         fields = ("from_status", "to_status", "by", "at", "reason")
+
+    def get_by(self, change: OrderStatusChange) -> str | None:
+        # Who works in a shop is none of a shopper's business.
+        request = self.context.get("request")
+        if change.by is None or (request and not can_see_orders(request.user)):
+            return None
+        return str(change.by)
 
 
 @extend_schema_serializer(
@@ -56,7 +64,7 @@ class OrderStatusChangeSerializer(serializers.ModelSerializer[OrderStatusChange]
                     {
                         "from_status": "",
                         "to_status": "pending",
-                        "by": "shopkeeper",
+                        "by": "Mama Njeri",
                         "at": "2026-11-21T08:00:00Z",
                         "reason": "",
                     }

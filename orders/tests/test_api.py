@@ -481,8 +481,8 @@ def test_list_takes_the_same_statements_for_one_row_and_three(api, rows, django_
         for verb in (services.accept_order, services.fulfil_order):
             verb(order_id=order.pk, by=ShopkeeperFactory.create())
 
-    # session, user; orders with their customers, lines, history, who made it
-    with django_assert_num_queries(6):
+    # session, user, membership; orders with their customers, lines, history, who made it
+    with django_assert_num_queries(7):
         response = api.get("/orders/")
 
     results = response.json()["results"]

@@ -53,4 +53,6 @@ def call(api_as):
 class TestRights(Rights):
     ROUTES = ROUTES
     URLS = urlpatterns
+    # A shopper sees their own orders, and cannot know of others.
+    OWN = {("GET", "order-list"): 200, ("GET", "order-detail"): 404}
     PREDICATES = [can_handle_orders, can_see_orders]

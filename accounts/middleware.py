@@ -1,0 +1,28 @@
+"""Who was refused is written down."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from .services.audit import record_refusal
+
+
+class RefusalMiddleware:
+    """Record a 403, and a 401 to somebody who showed something that was not believed."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        shown = "Authorization" in request.headers
+        # Not a 401 to a caller who showed nothing: that is how programs ask what is wanted.
+        if response.status_code == 403 or (response.status_code == 401 and shown):
+            user = request.__dict__.get("user") or request.user
+            record_refusal(
+                by=user,
+                target=f"{request.method} {request.path}",
+                status=response.status_code,
+            )
+        return response
