@@ -13,13 +13,16 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from core.admin import MovingAdmin, ReadOnlyAdmin, Verb, become
 from core.errors import DomainError
 
 from .models import AuditEntry, Identity, Invitation, Machine, Membership, User
-from .permissions import can_manage_employees
+from .permissions import can_manage_employees, labels_of
 from .services import invitations, machines, memberships
 from .states import Role, Source, Standing
 
@@ -62,6 +65,14 @@ class RightsForm(forms.ModelForm[Any]):
         return data
 
 
+class OutsideMachineForm(RightsForm):
+    subject = forms.CharField(
+        max_length=255,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The `sub` of its tokens at the sign-in provider.",
+    )
+
+
 class AccessAdmin(MovingAdmin):
     """What those see who manage employees."""
 
@@ -79,10 +90,7 @@ class AccessAdmin(MovingAdmin):
     def granted(self, row: Any) -> str:
         if getattr(row, "role", None) == Role.SHOPKEEPER:
             return "Everything"
-        labels = [
-            settings.SHOP_RIGHTS[each][0] for each in row.rights if each in settings.SHOP_RIGHTS
-        ]
-        return ", ".join(labels) or "None"
+        return ", ".join(labels_of(row.rights)) or "None"
 
     @display(description="state", label=_COLOURS)
     def standing(self, row: Any) -> tuple[str, str]:
@@ -102,9 +110,8 @@ class AccessAdmin(MovingAdmin):
             "values": values,
             "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
         }
-        response = render(request, "admin/shown_once.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        # The admin's pages are never cached.
+        return render(request, "admin/shown_once.html", context)
 
 
 @admin.register(Membership)
@@ -206,12 +213,9 @@ class MachineAdmin(AccessAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
         if obj is None and not settings.OIDC_EMBEDDED:
-            form.base_fields["subject"] = forms.CharField(
-                max_length=255, help_text="The `sub` of its tokens at the sign-in provider."
-            )
-        return form
+            kwargs["form"] = OutsideMachineForm
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Revoked, and so still named in what it did.

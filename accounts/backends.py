@@ -70,6 +70,10 @@ class OpenIDBackend(OIDCAuthenticationBackend):
         user: User | None = super().authenticate(request, **credentials)
         return user
 
+    def get_user(self, user_id: int) -> User | None:
+        # Stock: a session goes on when its user has been deactivated.
+        return User.objects.filter(pk=user_id, is_active=True).first()
+
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
         auth = None
         if settings.OIDC_TOKEN_USE_BASIC_AUTH:
@@ -109,8 +113,11 @@ class OpenIDBackend(OIDCAuthenticationBackend):
     def filter_users_by_claims(self, claims: dict[str, Any]) -> list[User]:
         # By issuer and subject alone: an e-mail address proves nothing (and took over a superuser).
         user = User.objects.known_as(claims["iss"], claims["sub"])
+        # No SuspiciousOperation, which the library swallows: this is written in the audit log.
         if user is not None and getattr(user, "machine", None):
-            raise SuspiciousOperation("A machine does not sign in by browser.")
+            raise InvalidTokenError("A machine does not sign in by browser.")
+        if user is not None and not user.is_active:
+            raise InvalidTokenError("The account is deactivated.")
         return [user] if user else []
 
     def create_user(self, info: dict[str, Any]) -> User:

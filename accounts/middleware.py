@@ -19,9 +19,8 @@ class RefusalMiddleware:
         shown = "Authorization" in request.headers
         # Not a 401 to a caller who showed nothing: that is how programs ask what is wanted.
         if response.status_code == 403 or (response.status_code == 401 and shown):
-            user = request.__dict__.get("user") or request.user
             record_refusal(
-                by=user,
+                by=request.user,
                 target=f"{request.method} {request.path}",
                 status=response.status_code,
             )

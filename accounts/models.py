@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from .permissions import labels_of
 from .querysets import (
     InvitationQuerySet,
     MachineQuerySet,
@@ -118,6 +119,11 @@ class Membership(models.Model):
     @property
     def is_active(self) -> bool:
         return self.suspended_at is None
+
+    @property
+    def granted(self) -> list[str]:
+        """Its rights in a shopkeeper's words."""
+        return labels_of(self.rights)
 
     @property
     def state(self) -> Standing:

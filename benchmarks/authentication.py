@@ -83,7 +83,7 @@ def _cpu(shop: psutil.Process, folder: Path) -> float:
     ]
     database = [child for server in servers for child in (server, *server.children(recursive=True))]
     times = [each.cpu_times() for each in {*web, *database}]
-    return sum(each.user + each.system for each in times)
+    return float(sum(each.user + each.system for each in times))
 
 
 def _ready(base: str) -> bool:

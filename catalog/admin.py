@@ -162,7 +162,7 @@ class VariantAdmin(CatalogueAdmin):
     list_select_related = ("product",)
     search_fields = ("sku", "name", "product__name")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def save_model(self, request: HttpRequest, obj: Variant, form: Any, change: bool) -> None:

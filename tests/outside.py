@@ -20,6 +20,7 @@ from accounts.tests.browser import CHALLENGE, MOST_REDIRECTS, VERIFIER, Browser,
 from .processes import Managed, spawn, wait_until
 
 NODE_PROVIDER = Path(__file__).with_name("node_provider")
+NODE_AT_LEAST = 20
 SECRET = "a secret of the tests"
 # Where the node provider sends people back to who sign in for its other client.
 ELSEWHERE = "http://127.0.0.1:9/callback"
@@ -37,6 +38,9 @@ def installed_node_provider() -> Path:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
+    version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True)
+    if int(version.stdout.lstrip("v").split(".")[0]) < NODE_AT_LEAST:
+        pytest.skip(f"Node.js {NODE_AT_LEAST} is needed, not {version.stdout.strip()}")
     lock, done = (
         NODE_PROVIDER / name for name in ("package-lock.json", "node_modules/.package-lock.json")
     )

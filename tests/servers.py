@@ -55,10 +55,18 @@ def spawn_gateway(folder: Path) -> Iterator[RemoteGateway]:
 
 
 @contextlib.contextmanager
-def spawn_web(env: dict[str, str] | None = None) -> Iterator[tuple[Managed, str]]:
-    """Run gunicorn on a free port; give the process and its address."""
-    command = "-m gunicorn config.wsgi:application --bind 127.0.0.1:0 --no-control-socket"
-    with spawn(sys.executable, *command.split(), env=env) as process:
+def spawn_web(
+    env: dict[str, str] | None = None, *, port: int | None = None
+) -> Iterator[tuple[Managed, str]]:
+    """Run gunicorn; give the process and its address.
+
+    With a `port`, SHOP_URL says so too: what the shop signs and whom it sends where fits.
+    """
+    command = (
+        f"-m gunicorn config.wsgi:application --bind 127.0.0.1:{port or 0} --no-control-socket"
+    )
+    named = {"SHOP_URL": f"http://127.0.0.1:{port}"} if port else {}
+    with spawn(sys.executable, *command.split(), env=named | (env or {})) as process:
         listening = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
         wait_until(lambda: listening.search(process.log()) or process.process.poll() is not None)
         found = listening.search(process.log())

@@ -8,21 +8,26 @@ import psutil
 import pytest
 import requests
 
-from accounts.models import User
+from accounts.services.machines import create_machine
 
-from .processes import spawn_manage, wait_until
+from .processes import free_port, spawn_manage, wait_until
 from .servers import spawn_gateway, spawn_web
 
 PHONE = "+254722000001"
 
 
 class Caller:
-    """A shopkeeper's program: basic auth, JSON, an idempotency key for what it creates."""
+    """A shopkeeper's program: a bearer token, JSON, an idempotency key for what it creates."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, *, client_id: str, secret: str) -> None:
         self.base = base
         self.session = requests.Session()
-        self.session.auth = ("mama", "mboga-na-matunda")
+        grant = {"grant_type": "client_credentials", "scope": "api"}
+        answer = self.session.post(
+            f"{base}/identity/o/api/token", grant, auth=(client_id, secret), timeout=10
+        )
+        assert answer.status_code == 200, answer.text
+        self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str, **query: str) -> dict:
         response = self.session.get(f"{self.base}/api/v1{path}", params=query, timeout=10)
@@ -41,16 +46,15 @@ class Caller:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_order_is_placed_accepted_and_fulfilled_and_the_customer_is_told_each_time(
-    tmp_path, settings
+    tmp_path,
 ):
-    # The web server runs without the tests' quick hasher.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-    User.objects.create_superuser("mama", password="mboga-na-matunda")
+    rights = ["handle_orders", "manage_catalogue", "manage_customers"]
+    till, secret = create_machine(by=None, name="Till", rights=rights)
 
     with ExitStack() as stack:
         gateway = stack.enter_context(spawn_gateway(tmp_path))
         env = gateway.env | {"WORKER_LEASE_SECONDS": "15"}
-        web, base = stack.enter_context(spawn_web(env=env))
+        web, base = stack.enter_context(spawn_web(env=env, port=free_port()))
         ready = requests.get(f"{base}/readyz", timeout=10)
         assert (ready.status_code, ready.json()["checks"]["worker"]) == (
             503,
@@ -59,7 +63,7 @@ def test_an_order_is_placed_accepted_and_fulfilled_and_the_customer_is_told_each
         worker = stack.enter_context(spawn_manage("worker", env=env))
         ticker = stack.enter_context(spawn_manage("ticker", env=env))
         wait_until(lambda: requests.get(f"{base}/readyz", timeout=10).status_code == 200)
-        shop = Caller(base)
+        shop = Caller(base, client_id=till.client_id, secret=secret)
 
         status, product = shop.post(
             "/products/", {"name": "Chai", "sku": "TEA-1", "price": "12.50", "stock": 50}, key="p"

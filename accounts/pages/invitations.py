@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from accounts.exceptions import NotInvited
+from accounts.permissions import labels_of
 from accounts.services import invitations
 from core.errors import DomainError
 
@@ -35,9 +36,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         return redirect("account")
     context = {
         "invitation": found,
-        "rights": [
-            label for code, (label, _) in settings.SHOP_RIGHTS.items() if code in found.rights
-        ],
+        "rights": labels_of(found.rights),
         "signed_in": request.user.is_authenticated,
     }
     return render(request, "pages/invitation.html", context)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.exceptions import (
@@ -14,7 +15,7 @@ from accounts.exceptions import (
     UnknownRight,
 )
 from accounts.models import Membership, User
-from accounts.permissions import permissions_of_right
+from accounts.permissions import labels_of, permissions_of_right
 from accounts.states import Action, Role, Source
 
 from .audit import record
@@ -34,7 +35,7 @@ def check_grant(*, by: User | None, role: Role, rights: Collection[str]) -> None
         raise NotYours("Only a shopkeeper can make a shopkeeper.")
     lacking = [right for right in rights if not all(map(by.has_perm, permissions_of_right(right)))]
     if lacking:
-        named = ", ".join(settings.SHOP_RIGHTS[right][0] for right in lacking)
+        named = ", ".join(labels_of(lacking))
         raise NotYours(f"You can't grant what you may not do yourself: {named}.")
 
 
@@ -92,7 +93,7 @@ def change_membership(
     was = {"role": membership.role, "rights": membership.rights}
     membership.role, membership.rights = new_role, new_rights
     membership.save()
-    _keep_a_shopkeeper()
+    _keep_a_shopkeeper(was=was["role"])
     _follow(membership.user)
     record(Action.GRANTED, by=by, target=membership.user, was=was, role=new_role, rights=new_rights)
     return membership
@@ -110,7 +111,7 @@ def suspend(*, membership_id: int, by: User | None) -> Membership:
     if membership.suspended_at is None:
         membership.suspended_at = timezone.now()
         membership.save()
-        _keep_a_shopkeeper()
+        _keep_a_shopkeeper(was=membership.role)
         _follow(membership.user)
         record(Action.SUSPENDED, by=by, target=membership.user)
     return membership
@@ -148,7 +149,7 @@ def remove(*, membership_id: int, by: User | None) -> None:
             "The sign-in provider says that they work here. Suspend them, or change it there."
         )
     membership.delete()
-    _keep_a_shopkeeper()
+    _keep_a_shopkeeper(was=membership.role)
     _follow(membership.user)
     record(Action.REMOVED, by=by, target=membership.user, role=membership.role)
 
@@ -176,12 +177,12 @@ def follow_claims(*, user: User, roles: Collection[str] | None) -> None:
                         user=user, source=Source.OIDC, defaults={"role": role}
                     )
                 if present is not None and present.role == Role.SHOPKEEPER:
-                    _keep_a_shopkeeper()
+                    _keep_a_shopkeeper(was=present.role if present else None)
         except LastShopkeeper as error:
             record(Action.REFUSED, by=user, target=user, reason=error.detail)
         else:
             record(Action.GRANTED, by=None, target=user, role=role or "", source=Source.OIDC)
-    _follow(user, staff=bool(set(roles) & set(settings.OIDC_STAFF_ROLES)))
+    _follow(user)
 
 
 def check_may_leave(*, user: User) -> None:
@@ -214,25 +215,24 @@ def lock_shopkeepers() -> None:
     list(Membership.objects.shopkeepers().order_by("pk").select_for_update())
 
 
-def _keep_a_shopkeeper() -> None:
-    if not Membership.objects.shopkeepers().active().exists():
+def _keep_a_shopkeeper(*, was: str | None) -> None:
+    # A shop that only a superuser looks after may have none.
+    if was == Role.SHOPKEEPER and not Membership.objects.shopkeepers().active().exists():
         raise LastShopkeeper("The shop needs a shopkeeper. Make somebody else one first.")
 
 
 def _is_shopkeeper(user: User) -> bool:
-    return user.is_superuser or Role.SHOPKEEPER in user.roles
+    # Asked anew: who waited for the lock may have been removed meanwhile.
+    return user.is_superuser or Membership.objects.shopkeepers().active().filter(user=user).exists()
 
 
-def _follow(user: User, *, staff: bool = False) -> None:
+def _follow(user: User) -> None:
     """Let people who work here into the admin, and nobody else.
 
     The provider's claims open it only where OIDC_STAFF_ROLES says so.
     """
-    is_staff = (
-        user.is_superuser
-        or staff
-        or Membership.objects.active().filter(user=user, source=Source.LOCAL).exists()
-    )
+    opens = Q(source=Source.LOCAL) | Q(role__in=settings.OIDC_STAFF_ROLES)
+    is_staff = user.is_superuser or (Membership.objects.active().filter(opens, user=user).exists())
     if user.is_staff != is_staff:
         user.is_staff = is_staff
         user.save(update_fields=["is_staff"])

@@ -64,7 +64,7 @@ class Browser:
         return self._go("GET", urljoin(self.base, path))
 
     def submit(self, press: str = "", **fields: Any) -> Page:
-        """Fill in the form that has these fields, and send it by the button of that value."""
+        """Fill in the form that has these fields, and send it by that button (name or value)."""
         action, values = _form(self.page, press, fields)
         return self._go("POST", urljoin(self.page.url, action), values | fields)
 
@@ -141,14 +141,14 @@ class _Forms(HTMLParser):
         name, value = has.get("name", ""), has.get("value", "")
         if tag == "form":
             self._open = {"id": has.get("id", ""), "action": has.get("action", ""), "values": {}}
-            self._open["names"], self._open["buttons"] = set(), {}
+            self._open["names"], self._open["buttons"] = set(), []
             self.forms.append(self._open)
         elif tag == "button" and has.get("form"):
             self.buttons.append((has["form"], name, value))
         elif self._open is None:
             return
         elif tag == "button" or has.get("type") == "submit":
-            self._open["buttons"][value] = name
+            self._open["buttons"].append((name, value))
         elif tag in {"input", "select", "textarea"} and name:
             self._open["names"].add(name)
             self._select = name if tag == "select" else ""
@@ -169,11 +169,12 @@ def _form(page: Page, press: str, fields: Mapping[str, Any]) -> tuple[str, dict[
     for form, name, value in found.buttons:
         for each in found.forms:
             if each["id"] == form:
-                each["buttons"][value] = name
+                each["buttons"].append((name, value))
     for each in found.forms:
-        if set(fields) <= each["names"] and (not press or press in each["buttons"]):
-            pressed = {each["buttons"][press]: press} if press and each["buttons"][press] else {}
-            return each["action"] or page.url, each["values"] | pressed
+        pressed = [(name, value) for name, value in each["buttons"] if press in (name, value)]
+        if set(fields) <= each["names"] and (pressed or not press):
+            sent = {name: value for name, value in pressed[:1] if press and name}
+            return each["action"] or page.url, each["values"] | sent
     raise AssertionError(f"{page.url} ({page.status}) has no such form: {page.text[:3000]}")
 
 

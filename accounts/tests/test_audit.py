@@ -275,6 +275,17 @@ class TestRefusals:
 
         assert token not in str(AuditEntry.objects.values_list())
 
+    @pytest.mark.xfail(reason="a path is logged as it is, its token included", strict=True)
+    def test_nor_does_the_log_of_requests_tell_it(self, caplog):
+        _, link = invitations.invite(by=None)
+        token = link.split("/")[-2]
+
+        with caplog.at_level("INFO"):
+            Caller().client.get(f"/invitations/{token}/")
+
+        assert "/invitations/" in caplog.text
+        assert token not in caplog.text
+
 
 class TestRest:
     def test_an_entry_is_this(self):

@@ -318,13 +318,12 @@ class TestClaims:
         baraka = self.follow(person("Baraka"), "shop-owner")
         assert not baraka.is_staff
 
-        settings.OIDC_STAFF_ROLES = ["admins"]
-        baraka = self.follow(baraka, "shop-owner", "admins")
+        settings.OIDC_STAFF_ROLES = ["shop-owner"]
+        baraka = self.follow(baraka, "shop-owner")
         assert (baraka.is_staff, baraka.is_superuser) == (True, False)
 
-        assert not self.follow(baraka, "shop-owner").is_staff
+        assert not self.follow(baraka, "shop-employee").is_staff
 
-    @pytest.mark.xfail(reason="_follow knows nothing of what the last claims said", strict=True)
     def test_a_change_of_rights_leaves_open_what_a_setting_opened(self, settings):
         settings.OIDC_STAFF_ROLES = ["shop-owner"]
         njeri = keeper()

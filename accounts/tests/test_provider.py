@@ -12,10 +12,11 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts.models import User
-from accounts.oidc import keyring
+from accounts.oidc import backchannel, keyring
 from accounts.services.machines import create_machine
 from accounts.services.memberships import employ
 from accounts.services.people import create_local_person
+from core import request_id
 
 from .browser import App, Browser, call, claims_of
 
@@ -150,6 +151,18 @@ def test_the_keys_are_public_halves_with_their_ids():
     [key] = response.json()["keys"]
     assert set(key) >= {"kty", "n", "e", "kid", "use", "alg"}
     assert not set(key) & {"d", "p", "q", "dp", "dq", "qi"}
+
+
+def test_the_shop_asks_itself_without_a_connection_and_as_a_part_of_the_same_request(settings):
+    # Where nothing listens.
+    settings.SHOP_URL = "http://127.0.0.1:9"
+    request_id.begin("outer-1", address="10.0.0.9")
+
+    answer = backchannel.get("http://127.0.0.1:9/.well-known/jwks.json")
+
+    assert (answer.status_code, answer.json()) == (200, keyring.public_keys())
+    assert answer.headers["X-Request-ID"] == "outer-1"
+    assert (request_id.current(), request_id.address()) == ("outer-1", "10.0.0.9")
 
 
 # Code and PKCE

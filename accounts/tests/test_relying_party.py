@@ -311,12 +311,14 @@ def test_an_error_of_the_provider_signs_nobody_out(provider, shopper, njeri, que
     assert (page.status_code, shopper.is_signed_in) == (400, True)
 
 
-def test_the_deactivated_are_not_signed_in(shopper, njeri):
+def test_the_deactivated_are_not_signed_in_nor_given_a_role(shopper, njeri):
     User.objects.update(is_active=False)
 
-    shopper.begin().come_back()
+    shopper.begin().come_back(groups=["shop-owner"])
 
     assert shopper.is_refused
+    assert not Membership.objects.exists()
+    assert refusals() == ["The account is deactivated."]
 
 
 def test_a_machine_does_not_sign_in_by_browser(shopper):
@@ -325,6 +327,11 @@ def test_a_machine_does_not_sign_in_by_browser(shopper):
     shopper.begin().come_back(sub="till")
 
     assert shopper.is_refused
+    assert refusals() == ["A machine does not sign in by browser."]
+
+
+def refusals():
+    return [each.detail["reason"] for each in AuditEntry.objects.filter(action="refused")]
 
 
 @pytest.mark.parametrize("way", ["slow", "down"])

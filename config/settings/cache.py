@@ -6,7 +6,8 @@ from .env import env
 
 # A table of our own database (core's migration makes it), or Redis where CACHE_URL says so.
 CACHES: dict[str, dict[str, Any]] = {
-    "default": env.cache_url(
-        "CACHE_URL", default="dbcache://core_cache?max_entries=100000&cull_frequency=10"
+    "default": env.cache_url_config(
+        env.str("CACHE_URL", default="")
+        or "dbcache://core_cache?max_entries=100000&cull_frequency=10"
     )
 }

@@ -4,7 +4,7 @@ from .env import env
 from .shop import SHOP_NAME
 
 # smtp+tls://user:password@host:587 in production; consolemail:// prints it.
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"{SHOP_NAME} <shop@localhost>")

@@ -7,9 +7,10 @@ from phonenumbers import SUPPORTED_REGIONS
 from .env import checked, env
 
 # Where people and programs find it; also the name by which it issues tokens, so no `/` at the end.
+_port = env.str("PORT", default="").strip()
 SHOP_URL = checked(
     "SHOP_URL",
-    env.str("SHOP_URL", default="") or f"http://127.0.0.1:{env.str('PORT', default='') or 8000}",
+    env.str("SHOP_URL", default="") or f"http://127.0.0.1:{_port or 8000}",
     fits=lambda url: re.fullmatch(r"https?://[a-z0-9.:\[\]-]+", url) is not None,
     must="an address such as https://shop.example, without a / at its end",
 )

@@ -10,14 +10,18 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 OURS = (
-    "ALLOWED_HOSTS", "BEHIND_PROXY", "DATABASE_URL", "DEBUG", "DJANGO_SETTINGS_MODULE", "PG_BIN",
-    "SECRET_KEY",
+    "ALLOWED_HOSTS", "BEHIND_PROXY", "CACHE_URL", "DATABASE_URL", "DEBUG",
+    "DJANGO_SETTINGS_MODULE", "EMAIL_URL", "IDENTITY_FILE", "OIDC_ISSUER", "PG_BIN", "PORT",
+    "SECRET_KEY", "SHOP_URL",
 )  # fmt: skip
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "config.settings.production",
     "SECRET_KEY": "k" * 20 + "0123456789abcdefghijklmnopqrstuvwxyz",
-    "ALLOWED_HOSTS": "shop.example,www.shop.example",
+    "SHOP_URL": "https://shop.example",
+    "ALLOWED_HOSTS": "www.shop.example",
     "DATABASE_URL": "postgres://duka:pw@db.example:5433/shop",
+    "EMAIL_URL": "smtp+tls://duka:pw@mail.example:587",
+    "IDENTITY_FILE": "/srv/duka/identity.json",
 }
 
 

@@ -23,16 +23,6 @@ def test_limits_of_requests_are_off_unless_they_are_set(monkeypatch):
     assert rates == {"anon": None, "user": "600/min"}
 
 
-@pytest.mark.parametrize("text", [None, ""])
-def test_the_limit_of_wrong_passwords_is_on_unless_it_is_set(monkeypatch, text):
-    if text is None:
-        monkeypatch.delenv("THROTTLE_SIGN_IN", raising=False)
-    else:
-        monkeypatch.setenv("THROTTLE_SIGN_IN", text)
-
-    assert read("security")["THROTTLE_SIGN_IN"] == "10/min"
-
-
 @pytest.mark.parametrize(("behind_proxy", "number"), [("false", 0), ("true", 1)])
 def test_a_forwarded_address_counts_only_behind_a_proxy(monkeypatch, behind_proxy, number):
     monkeypatch.setenv("BEHIND_PROXY", behind_proxy)

@@ -7,8 +7,8 @@ from config.tests.conftest import PRODUCTION
 from tests.processes import test_database_url as database_url
 
 NEEDED = {
+    "SHOP_URL": "SHOP_URL (where people find the shop: https://shop.example)",
     "SECRET_KEY": "SECRET_KEY (a long random string, the same on every machine of the shop)",
-    "ALLOWED_HOSTS": "ALLOWED_HOSTS (the shop's host names, separated by commas)",
     "DATABASE_URL": "DATABASE_URL (postgres://user:password@host:5432/name)",
 }
 
@@ -20,10 +20,10 @@ def sentence(*names):
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
-        ({}, ("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL")),
-        ({"SECRET_KEY": "", "ALLOWED_HOSTS": " ", "DATABASE_URL": "postgres://db/x"},
-         ("SECRET_KEY", "ALLOWED_HOSTS")),
-        ({"SECRET_KEY": "x", "ALLOWED_HOSTS": "x"}, ("DATABASE_URL",)),
+        ({}, ("SHOP_URL", "SECRET_KEY", "DATABASE_URL")),
+        ({"SECRET_KEY": "", "SHOP_URL": " ", "DATABASE_URL": "postgres://db/x"},
+         ("SHOP_URL", "SECRET_KEY")),
+        ({"SECRET_KEY": "x", "SHOP_URL": "https://x.example"}, ("DATABASE_URL",)),
     ],
 )  # fmt: skip
 def test_it_refuses_to_start_and_names_all_that_is_missing_at_once(run, given, missing):
@@ -43,8 +43,36 @@ def test_a_web_server_does_not_start_either(run):
 
     assert ended.returncode == 1
     assert ended.stderr.endswith(
-        "ImproperlyConfigured: " + sentence("SECRET_KEY", "ALLOWED_HOSTS", "DATABASE_URL")
+        "ImproperlyConfigured: " + sentence("SHOP_URL", "SECRET_KEY", "DATABASE_URL")
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "EMAIL_URL",
+            "Set EMAIL_URL (smtp+tls://user:password@host:587): people prove their address by a code.\n",
+        ),
+        (
+            "IDENTITY_FILE",
+            "Set IDENTITY_FILE: where the sign-in keys are kept, the same file on every machine.\n",
+        ),
+    ],
+)
+def test_the_embedded_provider_needs_more_and_an_outside_one_does_not(run, name, said):
+    outside = {
+        "OIDC_ISSUER": "https://id.example",
+        "OIDC_RP_CLIENT_ID": "shop",
+        "OIDC_RP_CLIENT_SECRET": "s",
+    }
+    show = ("-c", "import django; django.setup()")
+
+    embedded = run(*show, **PRODUCTION | {name: ""})
+
+    assert embedded.returncode == 1
+    assert embedded.stderr.endswith(said)
+    assert run(*show, **PRODUCTION | outside | {name: ""}).returncode == 0
 
 
 @pytest.mark.django_db
@@ -110,6 +138,9 @@ def test_a_shop_behind_a_proxy_speaks_https_only_and_shows_its_health_to_all(run
     )
     production = PRODUCTION | {"DATABASE_URL": database_url()}
 
+    # As on a server: the pages name files by what is in them.
+    collected = run("manage.py", "collectstatic", "--no-input", **production)
+    assert collected.returncode == 0, collected.stderr
     behind_proxy = run("-c", program, **production, BEHIND_PROXY="true")
     alone = run("-c", program, **production)
 

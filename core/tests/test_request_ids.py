@@ -153,7 +153,7 @@ def test_other_loggers_lines_have_the_id_of_the_request_and_none_outside_one(log
     ],
 )
 def test_the_address_of_a_request_is_what_our_own_proxies_say(
-    rf, monkeypatch, proxies, forwarded, remote, address
+    rf, monkeypatch, *, proxies, forwarded, remote, address
 ):
     monkeypatch.setattr(api_settings, "NUM_PROXIES", proxies, raising=False)
     headers = {"X-Forwarded-For": forwarded} if forwarded else {}

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,20 +16,19 @@ from pathlib import Path
 
 import pytest
 
+from accounts.tests.browser import Browser
 from core.embedded_postgres.keeper import servers_in
 from demo.accounts import DEMO_ACCOUNTS
+from tests.processes import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def environment(var, **changes):
-    left_out = ("DATABASE_URL", "PORT", "PG_BIN", "DJANGO_SETTINGS_MODULE")
+    left_out = (
+        "DATABASE_URL", "PORT", "PG_BIN", "DJANGO_SETTINGS_MODULE", "SHOP_URL", "OIDC_ISSUER",
+        "IDENTITY_FILE",
+    )  # fmt: skip
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, "DUKA_VAR": str(var), **changes}
 
@@ -122,12 +123,15 @@ def test_run_opens_the_shop_and_ends_without_a_trace_and_a_second_run_finds_its_
     assert f"Duka is open at http://127.0.0.1:{shop.port}/" in shop.output
     assert f"http://127.0.0.1:{shop.port}/api/docs/" in shop.output
     assert f"http://127.0.0.1:{shop.port}/admin/" in shop.output
+    assert f"http://127.0.0.1:{shop.port}/graphql/" in shop.output
     for account in DEMO_ACCOUNTS:
-        assert account.username in shop.output
-        assert account.password in shop.output
+        assert f"{account.email} " in shop.output
+        assert f" {account.password} " in shop.output
+    assert f"{var}/demo.env" in shop.output
     assert shop.status("/readyz") == 200
-    assert shop.status("/admin/") == 200
+    assert shop.status("/") == 200
     assert "Preparing the database (" in shop.output
+    secret = secret_of(var)
     assert shop.stop() == 0
     assert shop.output.endswith("Duka has stopped.\n")
     assert processes_of(var) == set()
@@ -139,8 +143,75 @@ def test_run_opens_the_shop_and_ends_without_a_trace_and_a_second_run_finds_its_
     assert time.monotonic() - started < 20
     assert "Preparing the database" not in again.output
     assert again.status("/readyz") == 200
+    assert secret_of(var) != secret
     assert again.stop(signal.SIGINT) == 0
     assert processes_of(var) == set()
+
+
+def secret_of(var):
+    """Return what demo.env says, which nobody else may read."""
+    assert (var / "demo.env").stat().st_mode & 0o777 == 0o600
+    return (var / "demo.env").read_text()
+
+
+def tour(var):
+    """Return the README's tour as a person pastes it, for the shop in `var`."""
+    [script] = re.findall(
+        r"^## A tour.*?^```sh\n(.*?)^```",
+        (PROJECT / "README.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    assert "\n. var/demo.env\n" in f"\n{script}"
+    return script.replace(". var/demo.env", f". {var}/demo.env")
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl, as the tour does")
+def test_the_readme_s_tour_works_and_each_demo_account_sees_what_is_theirs(var):
+    shop = Shop(var)
+    shop.wait_for_banner()
+
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f'{tour(var)}\necho "$SKU"'],
+        env=environment(var, no_proxy="127.0.0.1"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    said = ended.stdout
+    assert '"name": "Demo program"' in said
+    assert said.count('"orders.handle_order"') == 2  # by REST and by GraphQL
+    numbers = re.findall(r"Order (\d+)$", said, re.MULTILINE)
+    assert len(numbers) == 2
+    assert len(set(numbers)) == 1
+    for status in ("pending", "accepted", "fulfilled"):
+        assert f'"status":"{status}"' in said or f'"to_status":"{status}"' in said
+    events = re.findall(r'"event": "(order\.\w+)"', said)
+    assert sorted(events) == ["order.accepted", "order.fulfilled", "order.placed"]
+    assert '"code": "out_of_stock"' in said
+
+    base = f"http://127.0.0.1:{shop.port}"
+    sku = said.splitlines()[-1]
+    opened = {}
+    for account in DEMO_ACCOUNTS:
+        page = Browser(http=base).sign_in(account.email, account.password, following="/admin/")
+        opened[account.email.partition("@")[0]] = (page.status, page.url.removeprefix(base))
+    keeper = Browser(http=base)
+    keeper.sign_in(*of("shopkeeper"), following="/admin/")
+    assert opened == {
+        "shopkeeper": (200, "/admin/"),
+        "employee": (200, "/admin/"),
+        "shopper": (403, "/admin/login/?next=/admin/"),
+    }
+    assert sku in keeper.open("/admin/catalog/variant/").text
+    assert shop.stop() == 0
+
+
+def of(name):
+    account = next(each for each in DEMO_ACCOUNTS if each.email.startswith(f"{name}@"))
+    return account.email, account.password
 
 
 def test_run_leaves_nothing_behind_when_it_is_killed(var):
