@@ -88,6 +88,10 @@ class OpenIDBackend(OIDCAuthenticationBackend):
             raise InvalidTokenError("The sign-in provider gave no tokens.")
         return answer
 
+    def store_tokens(self, access_token: str, id_token: str) -> None:
+        # Stock: into the session, also where the sign-in is refused after this.
+        self.request.oidc_id_token = id_token
+
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
         return tokens.validate_id_token(token, nonce=kwargs["nonce"])
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from core.middleware import path_to_tell
+
 from .services.audit import record_refusal
 
 
@@ -21,7 +23,7 @@ class RefusalMiddleware:
         if response.status_code == 403 or (response.status_code == 401 and shown):
             record_refusal(
                 by=request.user,
-                target=f"{request.method} {request.path}",
+                target=f"{request.method} {path_to_tell(request)}",
                 status=response.status_code,
             )
         return response

@@ -263,6 +263,8 @@ class AuditEntry(models.Model):
     actor_subject = models.UUIDField(null=True)
     action = models.CharField(max_length=32, choices=Action.choices)
     target = models.CharField(max_length=200, blank=True, help_text="Whom or what it was about.")
+    # Whom, where it was a person: names are not theirs alone.
+    target_subject = models.UUIDField(null=True)
     address = models.GenericIPAddressField(null=True, help_text="Where the request came from.")
     request_id = models.CharField(max_length=128, blank=True)
     detail = models.JSONField(default=dict)

@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from allauth.account.signals import email_confirmed
+from allauth.account.signals import (
+    email_confirmed,
+    password_changed,
+    password_reset,
+    password_set,
+)
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 
@@ -32,6 +37,12 @@ def on_sign_out(*, user: User | None, **_: Any) -> None:
         # They would outlive the session: allauth looks for them when it is gone already.
         end_tokens(user=user)
         record(Action.SIGNED_OUT, by=user, target=user)
+
+
+@receiver([password_changed, password_reset, password_set])
+def on_new_password(*, user: User, **_: Any) -> None:
+    # As other sessions end, so does what other clients were given.
+    end_tokens(user=user)
 
 
 @receiver(email_confirmed)

@@ -6,7 +6,8 @@ from smtplib import SMTPException
 
 from django.core.mail import EmailMessage
 from django.utils import timezone
-from django_tasks import task
+from django_tasks import TaskContext, task
+from django_tasks_db.models import DBTaskResult
 
 logger = logging.getLogger("duka.mail")
 
@@ -20,12 +21,22 @@ def queue_mail(*, subject: str, body: str, to: str) -> None:
     send_mail.enqueue(subject=subject, body=body, to=to, tries=0)
 
 
-@task()
-def send_mail(subject: str, body: str, to: str, tries: int) -> str:
+@task(takes_context=True)
+def send_mail(context: TaskContext, subject: str, body: str, to: str, tries: int) -> str:
     """Send one mail; a mail server that fails is tried again later.
 
     A worker that dies in between may send it twice: a code twice does no harm.
     """
+    outcome = deliver(subject=subject, body=body, to=to, tries=tries)
+    # Its words may open something, and the task's row stays for a day.
+    DBTaskResult.objects.filter(pk=context.task_result.id).update(
+        args_kwargs={"args": [], "kwargs": {}}
+    )
+    return outcome
+
+
+def deliver(*, subject: str, body: str, to: str, tries: int) -> str:
+    """Hand a mail to the mail server; return `sent`, `later` or `given up`."""
     try:
         EmailMessage(subject=subject, body=body, to=[to]).send()
     except (SMTPException, OSError) as error:

@@ -42,21 +42,28 @@ class RequestIdMiddleware:
         started = time.perf_counter()
         response = self.get_response(request)
         response[request_id.HEADER] = ident
+        path = path_to_tell(request)
         logger.info(
             "%s %s %s",
             request.method,
-            request.path,
+            path,
             response.status_code,
             extra={
                 "method": request.method,
-                # The path alone: a query string may hold a phone number or a token.
-                "path": request.path,
+                # Without the query, which may hold a phone number or a token.
+                "path": path,
                 "status": response.status_code,
                 "ms": round((time.perf_counter() - started) * 1000, 1),
                 "user": _user_of(request),
             },
         )
         return response
+
+
+def path_to_tell(request: HttpRequest) -> str:
+    """Return the path as it may be written down: without a token that opens something."""
+    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
+    return request.path.replace(token, "…") if token else request.path
 
 
 def _address_of(request: HttpRequest) -> str | None:

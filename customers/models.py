@@ -77,9 +77,11 @@ class PhoneCode(models.Model):
     """A code that was sent to a phone, to prove that somebody has it at hand."""
 
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="phone_codes"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="phone_codes"
     )
-    phone = models.CharField(max_length=16, db_index=True)
+    phone = models.CharField(max_length=16, blank=True)
+    # Counts for the limit also when its user has left and the number is forgotten.
+    phone_digest = models.CharField(max_length=64, db_index=True)
     digest = models.CharField(max_length=64)
     tries_left = models.PositiveSmallIntegerField()
     created_at = models.DateTimeField(db_default=Now(), db_index=True)

@@ -159,12 +159,13 @@ def send_phone_code(*, user: User, phone: str) -> PhoneCode:
         # Of a phone too, or accounts that ask at once would be counted past one another.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [phone])
     of_late = PhoneCode.objects.filter(created_at__gt=timezone.now() - CODES_WITHIN)
-    if of_late.filter(Q(user=user) | Q(phone=phone)).count() >= CODES_AT_MOST:
+    if of_late.filter(Q(user=user) | Q(phone_digest=_phone_digest(phone))).count() >= CODES_AT_MOST:
         raise TooManyCodes("Too many codes were sent. Try again in an hour.")
     code = f"{secrets.randbelow(10**6):06}"
     sent = PhoneCode.objects.create(
         user=user,
         phone=phone,
+        phone_digest=_phone_digest(phone),
         digest=_code_digest(phone, code),
         tries_left=settings.PHONE_CODE_TRIES,
         expires_at=timezone.now() + timedelta(minutes=settings.PHONE_CODE_MINUTES),
@@ -261,6 +262,7 @@ def personal_data(*, user: User) -> dict[str, Any]:
 @transaction.atomic
 def forget_customer_of(*, user: User) -> None:
     """Keep of the customer that somebody was only what the books need."""
+    PhoneCode.objects.filter(user=user).update(user=None, phone="", digest="", tries_left=0)
     customer = Customer.objects.select_for_update().filter(user=user).first()
     if customer is None:
         return
@@ -270,6 +272,15 @@ def forget_customer_of(*, user: User) -> None:
     customer.user = None
     customer.forgotten_at = timezone.now()
     customer.save()
+
+
+def remove_old_codes() -> None:
+    """Delete codes that count for no limit any more."""
+    PhoneCode.objects.filter(created_at__lt=timezone.now() - CODES_WITHIN).delete()
+
+
+def _phone_digest(phone: str) -> str:
+    return salted_hmac("duka.phone", phone, algorithm="sha256").hexdigest()
 
 
 def _code_digest(phone: str, code: str) -> str:

@@ -69,10 +69,8 @@ class CallbackView(OIDCAuthenticationCallbackView):
 
     def login_success(self) -> HttpResponse:
         said = self.user.__dict__.pop("oidc_claims")
-        id_token = self.request.session.get("oidc_id_token")
         response: HttpResponse = super().login_success()
-        # Again, as the session is a new one where somebody else was signed in before.
-        self.request.session["oidc_id_token"] = id_token
+        self.request.session["oidc_id_token"] = self.request.oidc_id_token
         self.request.session["oidc_auth_time"] = said.get("auth_time")
         if not settings.OIDC_EMBEDDED:
             self.request.session.save()

@@ -1,13 +1,14 @@
 """The audit log: who did what about access, when and from where."""
 
 import hashlib
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, Invitation, User
 from accounts.states import Action
 from core import request_id
 
@@ -26,6 +27,7 @@ def record(
         actor_subject=actor.subject if actor else None,
         action=action,
         target=_plain(target),
+        target_subject=target.subject if isinstance(target, User) else None,
         address=request_id.address(),
         request_id=request_id.current() or "",
         detail=detail,
@@ -45,6 +47,16 @@ def record_refusal(*, by: User | AnonymousUser | None, target: str, **detail: An
         with suppress(ValueError):
             cache.incr(many)
         record(Action.REFUSED, by=by, target=target, **detail)
+
+
+def forget(user: User, *, invitations: Collection[Invitation]) -> None:
+    """Keep of somebody who leaves that it was one and the same, not who it was."""
+    entries = AuditEntry.objects.all()
+    entries.filter(target_subject=user.subject).update(target=str(user.subject), detail={})
+    named = [str(each) for each in invitations]
+    entries.filter(target__in=named).update(target="An invitation that was accepted", detail={})
+    if user.email:
+        entries.filter(detail__email__iexact=user.email).update(detail={})
 
 
 def _plain(target: object) -> str:

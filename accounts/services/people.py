@@ -4,14 +4,14 @@ from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Identity, Invitation, User
 from accounts.signals import changed, data_asked_for, leaving, registered
 from accounts.states import Action
+from core.models import IdempotencyKey
 
-from .audit import record
+from .audit import forget, record
 from .memberships import check_may_leave
 
 
@@ -87,7 +87,14 @@ def personal_data(*, user: User) -> dict[str, Any]:
             "identities": [
                 {"issuer": each.issuer, "subject": each.subject} for each in user.identities.all()
             ],
-        }
+        },
+        "work": [
+            {"role": each.role, "source": each.source, "rights": each.rights}
+            for each in user.memberships.all()
+        ],
+        "audit": list(
+            AuditEntry.objects.filter(actor=user).values("at", "action", "target", "address")
+        ),
     }
     for _, sections in data_asked_for.send(sender=User, user=user):
         data |= cast("dict[str, Any]", sections)
@@ -107,11 +114,12 @@ def delete_account(*, user: User) -> None:
     invitations = Invitation.objects.filter(invited_by=user)
     invitations.open().update(revoked_at=timezone.now())
     invitations.update(invited_by=None)
-    Invitation.objects.filter(accepted_by=user).update(accepted_by=None, email="", phone="")
+    accepted = list(Invitation.objects.filter(accepted_by=user))
     user = User.objects.select_for_update().get(pk=user.pk)
     leaving.send(sender=User, user=user)
+    forget(user, invitations=accepted)
+    Invitation.objects.filter(accepted_by=user).update(accepted_by=None, email="", phone="")
+    IdempotencyKey.objects.filter(caller=str(user.pk)).delete()
     # Tokens, identities and memberships go with the row; a session without its user is none.
-    about = AuditEntry.objects.filter(Q(actor=user) | Q(target=str(user)))
-    about.update(target=str(user.subject), detail={})
     record(Action.LEFT, by=None, target=user.subject)
     user.delete()

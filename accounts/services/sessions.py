@@ -4,9 +4,12 @@ import hashlib
 import time
 from datetime import timedelta
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
-from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
+from allauth.account.internal.flows.reauthentication import (
+    did_recently_reauthenticate,
+    get_reauthentication_flows,
+)
 from allauth.idp.oidc.models import Token
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -39,7 +42,9 @@ def remove_what_ran_out() -> None:
 def recently_proved(request: HttpRequest) -> bool:
     """Whether they showed a password, a passkey or the like within the last minutes."""
     if settings.OIDC_EMBEDDED:
-        return bool(did_recently_reauthenticate(request))
+        # Stock: who has nothing to prove it with counts as having done so.
+        ways = get_reauthentication_flows(cast("User", request.user))
+        return bool(ways) and bool(did_recently_reauthenticate(request))
     at = request.session.get("oidc_auth_time")
     age = time.time() - at if isinstance(at, int | float) else float("inf")
     return age < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT

@@ -217,6 +217,34 @@ def test_a_wrong_client_or_redirect_uri_is_told_to_the_person_and_leads_nowhere(
     assert page.status == 400
 
 
+@pytest.mark.parametrize("more", ["?x=1", "/", "#x"])
+def test_a_redirect_uri_counts_to_the_letter(browser, till, more):
+    browser.open(till.authorize_path(redirect_uri=till.redirect_uri + more))
+
+    assert browser.page.status == 400
+
+
+def test_not_even_on_this_machine_does_another_port_count(browser):
+    app = App("tool", redirect_uris="http://127.0.0.1:7000/callback")
+
+    browser.open(app.authorize_path(redirect_uri="http://127.0.0.1:7001/callback"))
+
+    assert browser.page.status == 400
+
+
+@pytest.mark.parametrize("claims", ["{", "[1]", "1", '{"userinfo": {"sub": null}}'])
+def test_claims_asked_for_one_by_one_are_passed_over(browser, till, claims):
+    assert till.tokens(browser, claims=claims)["token_type"] == "Bearer"
+
+
+def test_a_new_password_ends_what_apps_were_given(browser, till):
+    made = till.tokens(browser)
+    browser.open("/accounts/password/change/")
+    browser.submit(oldpassword=PASSWORD, password1="another-one-8", password2="another-one-8")
+
+    assert till.refresh(made["refresh_token"]).status_code == 400
+
+
 @pytest.mark.parametrize("response_type", ["token", "id_token", "code token", "none"])
 def test_only_codes_are_given_by_way_of_the_browser(browser, till, response_type):
     page = browser.open(till.authorize_path(response_type=response_type))

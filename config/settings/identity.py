@@ -36,7 +36,7 @@ OIDC_KEYS_COOLDOWN_SECONDS = env.float("OIDC_KEYS_COOLDOWN_SECONDS", default=10)
 # Where the roles stand in the claims of an outside provider: `groups`, `realm_access.roles`.
 # A path with dots; names that hold dots themselves (Auth0's) are put in [brackets].
 OIDC_ROLES_CLAIM = env.str("OIDC_ROLES_CLAIM", default="groups")
-# The roles, of those in the claim, whose bearers may enter the admin.
+# Which of shop-owner and shop-employee opens the admin where it comes by the claim.
 OIDC_STAFF_ROLES = env.list("OIDC_STAFF_ROLES", default=[])
 # Where people look after their account at an outside provider.
 OIDC_ACCOUNT_URL = env.str("OIDC_ACCOUNT_URL", default="")
@@ -54,7 +54,6 @@ OIDC_OP_USER_ENDPOINT = _endpoint("userinfo_endpoint")
 OIDC_OP_JWKS_ENDPOINT = _endpoint("jwks_uri")
 OIDC_TOKEN_USE_BASIC_AUTH = env.bool("OIDC_TOKEN_USE_BASIC_AUTH", default=False)
 OIDC_USE_PKCE = True
-OIDC_STORE_ID_TOKEN = True
 OIDC_CALLBACK_CLASS = "accounts.pages.sign_in.CallbackView"
 OIDC_AUTHENTICATE_CLASS = "accounts.pages.sign_in.SignInView"
 OIDC_OP_LOGOUT_URL_METHOD = "accounts.pages.sign_in.end_session_url"
