@@ -45,6 +45,13 @@ class StaffFactory(UserFactory):
             )
 
 
+class SuperuserFactory(UserFactory):
+    """Django's own: may mend what the shop's pages cannot."""
+
+    is_staff = True
+    is_superuser = True
+
+
 class MembershipFactory(factory.django.DjangoModelFactory[Membership]):
     class Meta:
         model = Membership

@@ -4,26 +4,40 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.tests.factories import StaffFactory, browser_of
+from accounts.tests.factories import StaffFactory, SuperuserFactory, browser_of
 
 
-def test_a_user_is_added_with_a_password(admin):
-    admin.post(
-        reverse("admin:accounts_user_add"),
-        {
-            "username": "akinyi",
-            "usable_password": "true",
-            "password1": "correct horse 9",
-            "password2": "correct horse 9",
-        },
-    )
-
-    assert User.objects.get(username="akinyi").check_password("correct horse 9")
+@pytest.fixture
+def superuser(db):
+    """The admin as a superuser."""
+    return browser_of(SuperuserFactory.create())
 
 
-@pytest.mark.parametrize("page", ["accounts_user", "auth_group", "core_periodicjob", "core_worker"])
-def test_lists_of_the_system_open(admin, page):
-    assert admin.get(reverse(f"admin:{page}_changelist")).status_code == 200
+@pytest.mark.parametrize(
+    ("page", "keepers", "superusers"),
+    [
+        ("accounts_user", 403, 200),
+        ("auth_group", 403, 200),
+        ("core_periodicjob", 200, 200),
+        ("core_worker", 200, 200),
+    ],
+)
+def test_users_and_groups_are_a_superuser_s_and_the_machinery_a_shopkeeper_s_too(
+    admin, superuser, page, keepers, superusers
+):
+    address = reverse(f"admin:{page}_changelist")
+
+    assert admin.get(address).status_code == keepers
+    assert superuser.get(address).status_code == superusers
+
+
+def test_users_are_neither_made_nor_deleted_here(superuser):
+    user = StaffFactory.create()
+
+    assert superuser.get(reverse("admin:accounts_user_add")).status_code == 403
+    delete = reverse("admin:accounts_user_delete", args=[user.pk])
+    assert superuser.post(delete, {"post": "yes"}).status_code == 403
+    assert User.objects.filter(pk=user.pk).exists()
 
 
 def test_menu_shows_what_may_be_opened(db):
@@ -36,11 +50,11 @@ def test_menu_shows_what_may_be_opened(db):
     assert reverse("admin:notifications_message_changelist") not in page
 
 
-def test_an_identity_is_entered_with_its_user_and_belongs_to_one(admin):
+def test_an_identity_is_entered_with_its_user_and_belongs_to_one(superuser):
     one, other = StaffFactory.create(), StaffFactory.create()
 
     def enter(user):
-        return admin.post(
+        return superuser.post(
             reverse("admin:accounts_user_change", args=[user.pk]),
             {
                 "username": user.username,

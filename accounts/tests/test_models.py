@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import User
 
-from .factories import UserFactory, browser_of
+from .factories import SuperuserFactory, UserFactory, browser_of
 
 
 @pytest.mark.django_db
@@ -63,8 +63,8 @@ def test_subject_can_be_in_no_form():
 
 
 @pytest.mark.django_db
-def test_subject_cannot_be_typed_in_by_the_admin(shopkeeper):
-    client = browser_of(shopkeeper)
+def test_subject_cannot_be_typed_in_by_the_admin():
+    client = browser_of(SuperuserFactory.create())
     user = UserFactory.create(username="amina")
 
     response = client.post(

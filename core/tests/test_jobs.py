@@ -53,9 +53,10 @@ def test_every_declared_job_has_a_row_that_is_due_at_once():
         "accounts.tasks.remove_old_sign_ins": HOUR,
         "core.tasks.reap_lost_tasks": timedelta(seconds=10),
         "core.tasks.remove_old_records": HOUR,
+        "customers.tasks.remove_old_codes": HOUR,
         "notifications.tasks.deliver_messages": timedelta(seconds=2),
     }
-    assert PeriodicJob.objects.due().count() == 4
+    assert PeriodicJob.objects.due().count() == 5
 
 
 def test_sync_keeps_when_a_job_is_due_and_whether_it_is_on(periodic):

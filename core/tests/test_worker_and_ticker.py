@@ -142,7 +142,7 @@ def test_a_task_in_whose_middle_the_session_ended_is_run_again_by_the_same_worke
 def test_a_ticker_syncs_and_enqueues_until_it_is_told_to_end():
     PeriodicJob.objects.create(name="gone.task", every=timedelta(hours=1))
     with spawn_manage("ticker") as ticker:
-        wait_until(lambda: DBTaskResult.objects.count() == 4)
+        wait_until(lambda: DBTaskResult.objects.count() == 5)
         assert ticker.stop(signal.SIGINT) == 0
         assert ticker.log() == ""
 
@@ -150,6 +150,7 @@ def test_a_ticker_syncs_and_enqueues_until_it_is_told_to_end():
         "accounts.tasks.remove_old_sign_ins",
         "core.tasks.reap_lost_tasks",
         "core.tasks.remove_old_records",
+        "customers.tasks.remove_old_codes",
         "notifications.tasks.deliver_messages",
     }
-    assert PeriodicJob.objects.count() == 4
+    assert PeriodicJob.objects.count() == 5
