@@ -24,6 +24,9 @@ from .states import Role
 class MembershipBackend(BaseBackend):
     """What memberships, and machines' grants, let somebody do."""
 
+    def get_user(self, user_id: int) -> User | None:
+        return User.objects.filter(pk=user_id, is_active=True).first()
+
     def get_all_permissions(self, user_obj: User | AnonymousUser, obj: Any = None) -> set[str]:
         if not isinstance(user_obj, User) or not user_obj.is_active or obj is not None:
             return set()
@@ -72,7 +75,7 @@ class OpenIDBackend(OIDCAuthenticationBackend):
 
     def get_user(self, user_id: int) -> User | None:
         # Stock: a session goes on when its user has been deactivated.
-        return User.objects.filter(pk=user_id, is_active=True).first()
+        return MembershipBackend().get_user(user_id)
 
     def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
         auth = None

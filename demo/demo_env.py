@@ -30,6 +30,7 @@ def write() -> None:
             by=None, name=_NAME, rights=list(settings.SHOP_RIGHTS)
         )
     else:
+        machines.change_machine(machine_id=machine.pk, by=None, rights=list(settings.SHOP_RIGHTS))
         machine, secret = machines.renew_secret(machine_id=machine.pk, by=None)
     values = {
         "DUKA_URL": settings.SHOP_URL,

@@ -20,6 +20,7 @@ from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error as DatabaseError
 
+from accounts.models import User
 from core.embedded_postgres.backend.base import DatabaseWrapper as EmbeddedDatabase
 from core.supervisor import Program, Supervisor
 from demo import demo_env
@@ -175,6 +176,8 @@ def _banner(address: str) -> str:
     ]
     if not settings.OIDC_EMBEDDED:
         accounts = [f"    none here: people sign in at {settings.OIDC_ISSUER}"]
+    elif not User.objects.filter(email=DEMO_ACCOUNTS[0].email).exists():
+        accounts = [f"    none: {settings.VAR_DIR} is not a new demo shop's. Remove it for one."]
     return "\n".join(
         [
             "",
