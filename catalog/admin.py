@@ -127,7 +127,7 @@ class ProductAdmin(CatalogueAdmin):
         for each in formset.forms:
             if each in formset.deleted_forms:
                 if each.instance.pk:
-                    services.delete_variant(variant_id=each.instance.pk)
+                    services.remove_variant(variant_id=each.instance.pk)
             elif each.instance.pk:
                 if each.has_changed():
                     each.save_through_services()
@@ -135,7 +135,7 @@ class ProductAdmin(CatalogueAdmin):
                 services.add_variant(product_id=form.instance.pk, variant=each.new_variant())
 
     def delete_model(self, request: HttpRequest, obj: Product) -> None:
-        services.delete_product(product_id=obj.pk)
+        services.remove_product(product_id=obj.pk)
 
     @admin.action(description="Show to shoppers", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Product]) -> None:
@@ -169,4 +169,4 @@ class VariantAdmin(CatalogueAdmin):
         become(obj, form.save_through_services())
 
     def delete_model(self, request: HttpRequest, obj: Variant) -> None:
-        services.delete_variant(variant_id=obj.pk)
+        services.remove_variant(variant_id=obj.pk)

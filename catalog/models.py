@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 
+from django.conf import settings
 from django.core.validators import FileExtensionValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
-from .querysets import CategoryQuerySet, ProductQuerySet, VariantQuerySet
+from .querysets import CategoryQuerySet, ProductQuerySet, StockMovementQuerySet, VariantQuerySet
+from .states import MovementKind
 
 
 class Category(models.Model):
@@ -46,6 +48,8 @@ class Product(models.Model):
         Category, null=True, blank=True, on_delete=models.PROTECT, related_name="products"
     )
     is_published = models.BooleanField("published", default=True, db_index=True)
+    # Removed by the shop, kept for the orders that name it.
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False, db_index=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -73,6 +77,10 @@ class Variant(models.Model):
     )
     stock = models.PositiveIntegerField(default=0, help_text="Pieces on hand.")
     weight = models.PositiveIntegerField(default=0, help_text="Grams.")
+    low_stock_threshold = models.PositiveIntegerField(
+        "low at", null=True, blank=True, help_text="Listed as low from so many pieces down."
+    )
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = VariantQuerySet.as_manager()
 
@@ -81,6 +89,8 @@ class Variant(models.Model):
         constraints = [
             models.UniqueConstraint(
                 Lower("sku"),
+                # What was removed gives its SKU free.
+                condition=Q(archived_at=None),
                 name="variant_sku_is_unique",
                 violation_error_message="Another variant has this SKU.",
             ),
@@ -95,7 +105,15 @@ class Variant(models.Model):
                 violation_error_message="A price cannot be negative.",
             ),
         ]
-        indexes = [models.Index(fields=["sku"], name="variant_by_sku")]
+        indexes = [
+            models.Index(fields=["sku"], name="variant_by_sku"),
+            # Few are low at any time, so this stays small.
+            models.Index(
+                fields=["stock", "id"],
+                condition=Q(stock__lte=F("low_stock_threshold"), archived_at=None),
+                name="variant_low_in_stock",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.display_name} ({self.sku})"
@@ -104,6 +122,49 @@ class Variant(models.Model):
     def display_name(self) -> str:
         """What a customer reads; needs `product` where the variant has no name of its own."""
         return self.name or str(self.product)
+
+
+class StockMovement(models.Model):
+    """So many pieces that came or went: when, why and by whom. The sum of all is what is on hand.
+
+    Append-only: the database refuses to change a row or delete it, unless with its variant.
+    """
+
+    # A foreign key of our own cascades in the database (migration 0002), which refuses a deletion
+    # from outside.
+    variant = models.ForeignKey(
+        Variant, on_delete=models.DO_NOTHING, db_constraint=False, related_name="movements"
+    )
+    kind = models.CharField(max_length=16, choices=MovementKind.choices)
+    quantity = models.IntegerField(help_text="Pieces that came; negative: went.")
+    on_hand = models.PositiveIntegerField(help_text="Pieces there were afterwards.")
+    order = models.CharField(max_length=20, blank=True, help_text="Number of the order it is for.")
+    reason = models.CharField(max_length=500, blank=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(db_default=Now())
+
+    objects = StockMovementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(quantity=0), name="stock_movement_moves_something"),
+            models.CheckConstraint(
+                condition=Q(kind__in=MovementKind.values), name="stock_movement_kind_is_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["variant", "-id"], name="stock_movement_by_variant"),
+            models.Index(fields=["kind", "-id"], name="stock_movement_by_kind"),
+            models.Index(
+                fields=["order", "-id"], condition=~Q(order=""), name="stock_movement_by_order"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:+} {self.kind}"
 
 
 class ProductImage(models.Model):

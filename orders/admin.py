@@ -12,7 +12,7 @@ from accounts.models import User
 from core.admin import MovingAdmin, ReadOnly, ReasonForm, Verb, become
 
 from . import services
-from .models import Order, OrderLine, OrderStatusChange
+from .models import Order, OrderChange, OrderLine
 from .permissions import can_handle_orders, can_see_orders
 from .services import Wanted
 from .states import OrderStatus
@@ -67,7 +67,7 @@ class LineInline(ReadOnly, TabularInline):
 
 
 class HistoryInline(ReadOnly, TabularInline):
-    model = OrderStatusChange
+    model = OrderChange
     verbose_name_plural = "history"
     fields = ("at", "to_status", "by", "reason")
     extra = 0

@@ -4,19 +4,20 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from catalog.models import Variant
 from customers.models import Customer
 
-from .querysets import OrderQuerySet
-from .states import OrderStatus
+from .querysets import CartQuerySet, OrderQuerySet
+from .states import DeliveryMethod, OrderStatus, OrderVerb
 
 
 class Order(models.Model):
     """What a customer wants to have.
 
+    draft: being put together by the shop; nothing is taken from stock, nobody is told.
     pending: placed, its goods taken from stock, waiting for the shopkeeper.
     accepted: the shop will do it. fulfilled: the customer has it.
     rejected: the shop said no, with a reason. cancelled: called off before it was fulfilled.
@@ -32,6 +33,26 @@ class Order(models.Model):
     currency = models.CharField(max_length=3, editable=False)
     total = models.DecimalField(max_digits=14, decimal_places=2, editable=False)
     note = models.TextField(blank=True, max_length=2000)
+    # What it was called where it was uploaded from.
+    reference = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
+    delivery_method = models.CharField(
+        max_length=16, choices=DeliveryMethod.choices, default=DeliveryMethod.COLLECTION
+    )
+    # Empty where it is collected.
+    recipient = models.CharField(max_length=200, blank=True)
+    address_line_1 = models.CharField(max_length=200, blank=True)
+    address_line_2 = models.CharField(max_length=200, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    postcode = models.CharField(max_length=20, blank=True)
+    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="assigned_orders",
+        help_text="Who sees to it.",
+    )
     placed_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -45,11 +66,22 @@ class Order(models.Model):
                 condition=Q(status__in=OrderStatus.values), name="order_status_is_known"
             ),
             models.CheckConstraint(condition=Q(total__gte=0), name="order_total_is_not_negative"),
+            models.CheckConstraint(
+                condition=Q(delivery_method=DeliveryMethod.COLLECTION)
+                | (
+                    Q(delivery_method=DeliveryMethod.DELIVERY)
+                    & ~Q(recipient="")
+                    & ~Q(address_line_1="")
+                    & ~Q(city="")
+                ),
+                name="order_delivery_has_an_address",
+            ),
         ]
         indexes = [
             models.Index(fields=["-placed_at", "-id"], name="order_by_time"),
             models.Index(fields=["status", "-placed_at", "-id"], name="order_by_status"),
             models.Index(fields=["customer", "-placed_at", "-id"], name="order_by_customer"),
+            models.Index(fields=["assigned_to", "-placed_at", "-id"], name="order_by_assignee"),
         ]
 
     def __str__(self) -> str:
@@ -69,10 +101,20 @@ class OrderLine(models.Model):
     name = models.CharField(max_length=200)
     unit_price = models.DecimalField(max_digits=12, decimal_places=2)
     quantity = models.PositiveIntegerField()
+    fulfilled = models.PositiveIntegerField(default=0, help_text="Pieces the customer got.")
+    returned = models.PositiveIntegerField(default=0, help_text="Of these, pieces that came back.")
 
     class Meta:
         ordering = ["pk"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(fulfilled__lte=F("quantity")),
+                name="order_line_fulfils_no_more_than_ordered",
+            ),
+            models.CheckConstraint(
+                condition=Q(returned__lte=F("fulfilled")),
+                name="order_line_returns_no_more_than_fulfilled",
+            ),
             models.UniqueConstraint(fields=["order", "variant"], name="order_has_a_variant_once"),
             models.CheckConstraint(
                 condition=Q(quantity__gt=0),
@@ -88,11 +130,17 @@ class OrderLine(models.Model):
     def total(self) -> Decimal:
         return self.unit_price * self.quantity
 
+    @property
+    def outstanding(self) -> int:
+        """Pieces that the customer is still to get."""
+        return self.quantity - self.fulfilled
 
-class OrderStatusChange(models.Model):
-    """One step in an order's life: who, when, why. Never changed, never deleted."""
+
+class OrderChange(models.Model):
+    """Something that happened to an order: what, who, when, why. Never changed, never deleted."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="history")
+    verb = models.CharField(max_length=16, choices=OrderVerb.choices)
     from_status = models.CharField(max_length=16, blank=True)
     to_status = models.CharField(max_length=16, choices=OrderStatus.choices)
     by = models.ForeignKey(
@@ -100,15 +148,71 @@ class OrderStatusChange(models.Model):
     )
     at = models.DateTimeField(db_default=Now())
     reason = models.CharField(max_length=500, blank=True)
+    # {field: [before, after]}; a line's quantities by "SKU quantity", "SKU fulfilled", ….
+    changes = models.JSONField(default=dict)
 
     class Meta:
         ordering = ["pk"]
         constraints = [
             # No state is ever entered twice; the database refuses what a race might try.
             models.UniqueConstraint(
-                fields=["order", "to_status"], name="order_enters_each_status_once"
+                fields=["order", "to_status"],
+                condition=~Q(from_status=F("to_status")),
+                name="order_enters_each_status_once",
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"
+
+
+class Cart(models.Model):
+    """What somebody means to order: a shopper's one open cart, or a stranger's by its token.
+
+    A cart that is placed or left alone for too long is deleted. It holds no stock.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="cart",
+    )
+    # SHA-256 of a stranger's token; empty once somebody signed in has it.
+    token_digest = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = CartQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user=None) ^ Q(token_digest=None), name="cart_has_one_owner"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Cart {self.pk}"
+
+
+class CartLine(models.Model):
+    """So many of one variant, with the price that the shopper saw last."""
+
+    cart = models.ForeignKey(Cart, on_delete=models.CASCADE, related_name="lines")
+    variant = models.ForeignKey(Variant, on_delete=models.CASCADE, related_name="+")
+    quantity = models.PositiveIntegerField()
+    seen_price = models.DecimalField(max_digits=12, decimal_places=2)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["cart", "variant"], name="cart_has_a_variant_once"),
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0), name="cart_line_quantity_is_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.variant_id}"

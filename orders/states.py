@@ -6,6 +6,7 @@ from django.db.models import TextChoices
 class OrderStatus(TextChoices):
     """Where an order stands; `ALLOWED` says what may follow."""
 
+    DRAFT = "draft", "Draft"
     PENDING = "pending", "Pending"
     ACCEPTED = "accepted", "Accepted"
     FULFILLED = "fulfilled", "Fulfilled"
@@ -18,12 +19,18 @@ class OrderStatus(TextChoices):
         return ALLOWED[self]
 
     @property
+    def can_be_edited(self) -> bool:
+        """Whether lines, delivery and note may still change."""
+        return self in {OrderStatus.DRAFT, OrderStatus.PENDING}
+
+    @property
     def gives_back_stock(self) -> bool:
         """Whether an order that comes here no longer needs the goods it took."""
         return self in {OrderStatus.REJECTED, OrderStatus.CANCELLED}
 
 
 ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.DRAFT: frozenset({OrderStatus.PENDING, OrderStatus.CANCELLED}),
     OrderStatus.PENDING: frozenset(
         {OrderStatus.ACCEPTED, OrderStatus.REJECTED, OrderStatus.CANCELLED}
     ),
@@ -32,3 +39,25 @@ ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.REJECTED: frozenset(),
     OrderStatus.CANCELLED: frozenset(),
 }
+
+
+class OrderVerb(TextChoices):
+    """What happened to an order, as its history says it."""
+
+    DRAFTED = "drafted", "Drafted"
+    PLACED = "placed", "Placed"
+    EDITED = "edited", "Edited"
+    ASSIGNED = "assigned", "Assigned"
+    ACCEPTED = "accepted", "Accepted"
+    REJECTED = "rejected", "Rejected"
+    PART_FULFILLED = "part_fulfilled", "Fulfilled in part"
+    FULFILLED = "fulfilled", "Fulfilled"
+    RETURNED = "returned", "Returned"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class DeliveryMethod(TextChoices):
+    """How the goods come to the customer."""
+
+    COLLECTION = "collection", "Collection"
+    DELIVERY = "delivery", "Delivery"

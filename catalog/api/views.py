@@ -98,7 +98,7 @@ class ProductViewSet(ResourceViewSet):
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a product that was never ordered."""
-        return self.delete_locked(lambda product: services.delete_product(product_id=product.pk))
+        return self.delete_locked(lambda product: services.remove_product(product_id=product.pk))
 
 
 class VariantViewSet(ResourceViewSet):
@@ -139,7 +139,7 @@ class VariantViewSet(ResourceViewSet):
 
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a variant that was never ordered."""
-        return self.delete_locked(lambda variant: services.delete_variant(variant_id=variant.pk))
+        return self.delete_locked(lambda variant: services.remove_variant(variant_id=variant.pk))
 
     @extend_schema(responses=VariantWithProductSerializer)
     @action(detail=True, methods=["post"], url_path="adjust-stock")

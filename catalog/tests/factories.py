@@ -5,6 +5,7 @@ from decimal import Decimal
 import factory
 
 from catalog.models import Category, Product, ProductImage, Variant
+from catalog.services.stock import open_ledger
 
 
 class CategoryFactory(factory.django.DjangoModelFactory[Category]):
@@ -35,6 +36,12 @@ class VariantFactory(factory.django.DjangoModelFactory[Variant]):
     sku = factory.Sequence(lambda n: f"SKU-{n}")
     price = Decimal("10.00")
     stock = 100
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        variant = super()._create(model_class, *args, **kwargs)
+        open_ledger([variant], by=None)
+        return variant
 
 
 class ProductImageFactory(factory.django.DjangoModelFactory[ProductImage]):

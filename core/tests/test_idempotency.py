@@ -263,7 +263,7 @@ def test_five_at_once_make_one_order_one_change_of_stock_and_one_message(
     assert_replayed(fresh[0], again)
     order = model("orders.Order").objects.get()
     assert order.number == fresh[0].json()["number"]
-    assert model("orders.OrderStatusChange").objects.count() == 1
+    assert model("orders.OrderChange").objects.count() == 1
     assert model("catalog.Variant").objects.get().stock == 98
     message = model("notifications.Message").objects.get()
     assert (message.event, message.reference) == ("order.placed", order.number)

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from core.api.serializers import InputSerializer, MoneyField
 from customers.models import Customer
-from orders.models import Order, OrderLine, OrderStatusChange
+from orders.models import Order, OrderChange, OrderLine
 from orders.permissions import can_see_orders
 from orders.services import MAX_LINES, MAX_QUANTITY, Wanted
 
@@ -20,16 +20,16 @@ class OrderLineSerializer(serializers.ModelSerializer[OrderLine]):
         fields = ("sku", "name", "quantity", "unit_price", "total")
 
 
-class OrderStatusChangeSerializer(serializers.ModelSerializer[OrderStatusChange]):
+class OrderChangeSerializer(serializers.ModelSerializer[OrderChange]):
     by = serializers.SerializerMethodField(
         help_text="Name of who did it; null for the customer's own doing, and to shoppers."
     )
 
     class Meta:
-        model = OrderStatusChange
+        model = OrderChange
         fields = ("from_status", "to_status", "by", "at", "reason")
 
-    def get_by(self, change: OrderStatusChange) -> str | None:
+    def get_by(self, change: OrderChange) -> str | None:
         # Who works in a shop is none of a shopper's business.
         request = self.context.get("request")
         if change.by is None or (request and not can_see_orders(request.user)):
@@ -80,7 +80,7 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
     )
     customer_name = serializers.CharField(source="customer.name", read_only=True)
     lines = OrderLineSerializer(many=True)
-    history = OrderStatusChangeSerializer(many=True)
+    history = OrderChangeSerializer(many=True)
 
     class Meta:
         model = Order

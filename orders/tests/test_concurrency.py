@@ -18,7 +18,7 @@ from core.tests.races import at_once
 from customers.models import Customer
 from customers.tests.factories import CustomerFactory
 from orders import services
-from orders.models import Order, OrderLine, OrderStatusChange
+from orders.models import Order, OrderChange, OrderLine
 from orders.services import Wanted
 
 from .factories import AcceptedOrderFactory, OrderFactory
@@ -87,7 +87,7 @@ def test_two_hundred_orders_for_fifty_pieces_sell_exactly_fifty():
     assert sold() == {"TEA": 50}
     assert (Order.objects.count(), OrderLine.objects.count()) == (50, 50)
     assert set(OrderLine.objects.values_list("quantity", "unit_price")) == {(1, 12.50)}
-    assert OrderStatusChange.objects.count() == 50
+    assert OrderChange.objects.count() == 50
     numbers = {response.json()["number"] for response in responses if response.status_code == 201}
     assert numbers == set(Order.objects.values_list("number", flat=True))
     told = shop.call("GET", "/messages/?event=order.placed&count=true&page_size=200").json()

@@ -9,7 +9,7 @@ from django.db.models import ProtectedError
 from accounts.tests.factories import ShopkeeperFactory
 from catalog.tests.factories import VariantFactory
 from orders import services
-from orders.models import OrderLine, OrderStatusChange
+from orders.models import OrderChange, OrderLine
 from orders.services import Wanted
 
 from .factories import OrderFactory
@@ -107,6 +107,4 @@ def test_are_called_by_what_a_person_knows_them_by():
     order = OrderFactory.create()
 
     assert str(order) == order.number
-    assert str(OrderStatusChange(from_status="pending", to_status="accepted")) == (
-        "pending → accepted"
-    )
+    assert str(OrderChange(from_status="pending", to_status="accepted")) == ("pending → accepted")

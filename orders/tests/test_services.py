@@ -16,7 +16,7 @@ from customers.models import Customer
 from customers.tests.factories import CustomerFactory
 from orders import services, signals
 from orders.exceptions import MoveNotAllowed, UnknownGoods
-from orders.models import Order, OrderLine, OrderStatusChange
+from orders.models import Order, OrderChange, OrderLine
 from orders.services import MAX_LINES, MAX_QUANTITY, Wanted
 from orders.states import OrderStatus
 
@@ -295,7 +295,7 @@ def test_a_receiver_that_fails_rolls_the_order_back():
     assert stock_of(tea) == [5]
     assert not Order.objects.exists()
     assert not OrderLine.objects.exists()
-    assert not OrderStatusChange.objects.exists()
+    assert not OrderChange.objects.exists()
 
 
 # Moving
