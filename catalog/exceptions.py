@@ -19,3 +19,9 @@ class Taken(InvalidInput):
     """A SKU or slug belongs to something else."""
 
     code = "taken"
+
+
+class TakenMeanwhile(Conflict):
+    """While it was away, something else has got its slug or one of its SKUs."""
+
+    code = "taken"

@@ -1,6 +1,6 @@
 """The base of every admin page, and the pages for background work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -96,17 +96,25 @@ class ReasonForm(forms.Form):
 class Verb:
     """A move, offered as a button on the row's page and as an action on the list.
 
-    `move` gets the row's key (`order_id=` for orders), `by`, and what `form` asked for.
+    `move` gets the row's key (`order_id=` for orders), `by`, and what `form` asked for; on the
+    row's page what `form_of` that row asked for, where there is one.
     """
 
     name: str
-    to: str
+    # None: it leaves the status as it is, and `fits` says when.
+    to: str | None
     move: Callable[..., Any]
     form: type[forms.Form] = forms.Form
+    form_of: Callable[[Any], Callable[..., forms.Form]] | None = None
+    fits: Callable[[Any], bool] | None = None
+    on_list: bool = True
 
     @property
     def label(self) -> str:
         return self.name.capitalize()
+
+    def may_follow(self, row: Any) -> bool:
+        return self.fits(row) if self.fits else self.to in row.state.allowed
 
 
 class MovingAdmin(DukaModelAdmin):
@@ -119,10 +127,12 @@ class MovingAdmin(DukaModelAdmin):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for verb in cls.verbs:
+        on_list = [verb for verb in cls.verbs if verb.on_list]
+        for verb in on_list:
             setattr(cls, verb.name, _list_action(verb))
+        for verb in cls.verbs:
             setattr(cls, f"{verb.name}_this", _button(verb))
-        cls.actions = tuple(verb.name for verb in cls.verbs)
+        cls.actions = tuple(verb.name for verb in on_list)
         more = tuple(cls.__dict__.get("actions_detail", ()))
         cls.actions_detail = (*(f"{verb.name}_this" for verb in cls.verbs), *more)
 
@@ -133,7 +143,7 @@ class MovingAdmin(DukaModelAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only those moves that the row's status allows."""
         row: Any = self.get_object(request, str(object_id))
-        hidden = {verb.name for verb in self.verbs if not row or verb.to not in row.state.allowed}
+        hidden = {verb.name for verb in self.verbs if not row or not verb.may_follow(row)}
         return [
             each
             for each in super().get_actions_detail(request, object_id)
@@ -166,11 +176,13 @@ class MovingAdmin(DukaModelAdmin):
             except DomainError as error:
                 tell(request, error)
         if moved:
-            named = ", ".join(str(row) for row in moved)
-            status = moved[0].state.label.lower()
-            messages.success(
-                request, f"{self.opts.verbose_name.capitalize()} {named}: now {status}."
-            )
+            messages.success(request, self.outcome(moved))
+
+    def outcome(self, rows: Sequence[Any]) -> str:
+        """Say what became of the rows that were moved."""
+        named = ", ".join(str(row) for row in rows)
+        status = rows[0].state.label.lower()
+        return f"{self.opts.verbose_name.capitalize()} {named}: now {status}."
 
 
 def _list_action(verb: Verb) -> Any:
@@ -194,7 +206,8 @@ def _button(verb: Verb) -> Any:
         if row is None:
             raise Http404
         rows = self.model._default_manager.filter(pk=row.pk)
-        form = verb.form(request.POST if request.method == "POST" else None)
+        make: Callable[..., forms.Form] = verb.form_of(row) if verb.form_of else verb.form
+        form = make(request.POST if request.method == "POST" else None)
         if not form.is_valid():
             answer: HttpResponse = self.ask(request, rows, verb, form)
             return answer

@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
+from django.core.files import File
 from django.db import connection, transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.renderers import JSONRenderer
@@ -36,6 +37,7 @@ class KeyReused(InvalidInput):
 def run_once(
     request: Request,
     *,
+    caller: str,
     handle: Callable[[], Response],
     on_error: Callable[[Exception], Response],
 ) -> HttpResponseBase:
@@ -46,7 +48,8 @@ def run_once(
     effects of its handler; a crash (5xx) stores nothing.
 
     Args:
-        request: a POST that carries the header; its caller is authenticated.
+        request: a POST that carries the header.
+        caller: who asks; keys of two callers never meet.
         handle: makes the answer; `on_error` turns its exception into one or raises it.
 
     Raises:
@@ -55,7 +58,6 @@ def run_once(
         KeyReused: the key came with another request before (422).
     """
     key = _valid_key(request.headers[HEADER])
-    caller = _caller_of(request)
     fingerprint = _fingerprint(request)
     with transaction.atomic():
         # A lock of this transaction: it ends with it, also under PgBouncer and after a kill -9.
@@ -110,14 +112,29 @@ def _valid_key(key: str) -> str:
     return key
 
 
-def _caller_of(request: Request) -> str:
-    return str(request.user.pk)
-
-
 def _fingerprint(request: Request) -> str:
     digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
-    digest.update(request.body)
+    if (request.content_type or "").startswith("multipart/"):
+        # By what it says: who sends a form again draws another line between its parts.
+        for name, values in sorted(cast("QueryDict", request.data).lists()):
+            for value in values:
+                digest.update(f"\n{len(name)} {name} ".encode())
+                _add(digest, value)
+    else:
+        digest.update(request.body)
     return digest.hexdigest()
+
+
+def _add(digest: "hashlib._Hash", value: Any) -> None:
+    inner = hashlib.sha256()
+    if isinstance(value, File):
+        digest.update(f"{value.name} ".encode(errors="replace"))
+        for piece in value.chunks():
+            inner.update(piece)
+        value.seek(0)
+    else:
+        inner.update(str(value).encode(errors="replace"))
+    digest.update(inner.digest())
 
 
 def _try_lock(name: str) -> bool:

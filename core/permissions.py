@@ -25,6 +25,11 @@ def staff_with(*permissions: str) -> Predicate:
     return may
 
 
+def anybody(user: "User | AnonymousUser") -> bool:
+    """Let strangers through too: what they get is for everybody, or shown to be theirs."""
+    return True
+
+
 def signed_in(user: "User | AnonymousUser") -> bool:
     """Let everybody through who has signed in: what they get is their own."""
     return user.is_authenticated

@@ -1,6 +1,6 @@
 """What orders refuse."""
 
-from core.errors import Conflict, IllegalMove, InvalidInput
+from core.errors import Conflict, DomainError, IllegalMove, InvalidInput
 
 
 class MoveNotAllowed(IllegalMove):
@@ -15,6 +15,12 @@ class UnknownGoods(InvalidInput):
 
 class EditNotAllowed(IllegalMove):
     """The order is beyond the statuses in which it may be edited."""
+
+
+class OrderChanged(Conflict):
+    """The order is not what the caller saw when they decided."""
+
+    code = "order_changed"
 
 
 class StillWithCustomer(Conflict):
@@ -39,3 +45,29 @@ class CartEmpty(Conflict):
     """There is nothing in the cart to be placed."""
 
     code = "cart_empty"
+
+
+class CartNotFound(DomainError):
+    """No stranger's cart has this token, or not any more; nobody is told which."""
+
+    status = 404
+    code = "cart_not_found"
+
+
+class NotInCart(DomainError):
+    """The cart has no line of this SKU."""
+
+    status = 404
+    code = "not_in_cart"
+
+
+class NotForSale(Conflict):
+    """A line's goods are sold no longer; it can only be removed."""
+
+    code = "not_for_sale"
+
+
+class ContactNeeded(Conflict):
+    """The shop could not reach the shopper about their order."""
+
+    code = "contact_needed"

@@ -1,17 +1,19 @@
 """Orders, what they are for, and what happened to them."""
 
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from catalog.models import Variant
 from customers.models import Customer
 
 from .querysets import CartQuerySet, OrderQuerySet
-from .states import DeliveryMethod, OrderStatus, OrderVerb
+from .states import CartNoticeCode, DeliveryMethod, OrderStatus, OrderVerb
 
 
 class Order(models.Model):
@@ -82,6 +84,9 @@ class Order(models.Model):
             models.Index(fields=["status", "-placed_at", "-id"], name="order_by_status"),
             models.Index(fields=["customer", "-placed_at", "-id"], name="order_by_customer"),
             models.Index(fields=["assigned_to", "-placed_at", "-id"], name="order_by_assignee"),
+            models.Index(fields=["-total", "-id"], name="order_by_total"),
+            # So small that the counts are read from it rather than from the table.
+            models.Index(fields=["status"], name="order_counts"),
         ]
 
     def __str__(self) -> str:
@@ -122,6 +127,7 @@ class OrderLine(models.Model):
                 violation_error_message="Order at least one.",
             ),
         ]
+        indexes = [models.Index(Lower("sku"), "order", name="order_line_by_sku")]
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.name}"
@@ -165,6 +171,44 @@ class OrderChange(models.Model):
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"
 
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is the shop's own affair and none of the customer's."""
+        return self.verb == OrderVerb.ASSIGNED or self.to_status == OrderStatus.DRAFT
+
+    @property
+    def customers_part(self) -> "tuple[str, dict[str, Any]]":
+        """What the customer may know of reason and changes."""
+        if self.verb == OrderVerb.RETURNED:
+            # What the shop thinks of goods that came back, and does with them, is its own.
+            return "", {name: each for name, each in self.changes.items() if name != "restocked"}
+        return self.reason, self.changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class CartNotice:
+    """Why a line of a cart is not what the shopper saw, or cannot be had as it stands.
+
+    `was` and `now` are of a price that changed, `left` of goods of which less is left.
+    """
+
+    sku: str
+    name: str
+    code: CartNoticeCode
+    was: Decimal | None = None
+    now: Decimal | None = None
+    left: int | None = None
+
+    @property
+    def detail(self) -> str:
+        what = f"{self.name} ({self.sku})"
+        return {
+            CartNoticeCode.PRICE_CHANGED: f"{what} costs {self.now} now; it was {self.was}.",
+            CartNoticeCode.LESS_LEFT: f"Only {self.left} of {what} left.",
+            CartNoticeCode.OUT_OF_STOCK: f"{what} is sold out.",
+            CartNoticeCode.NOT_FOR_SALE: f"{what} is not for sale any more.",
+        }[self.code]
+
 
 class Cart(models.Model):
     """What somebody means to order: a shopper's one open cart, or a stranger's by its token.
@@ -182,6 +226,7 @@ class Cart(models.Model):
     # SHA-256 of a stranger's token; empty once somebody signed in has it.
     token_digest = models.CharField(max_length=64, null=True, blank=True, unique=True)
     created_at = models.DateTimeField(db_default=Now())
+    updated_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(db_index=True)
 
     objects = CartQuerySet.as_manager()
@@ -195,6 +240,29 @@ class Cart(models.Model):
 
     def __str__(self) -> str:
         return f"Cart {self.pk}"
+
+    @classmethod
+    def empty(cls) -> "Cart":
+        """Return what is shown to those who have none: an empty cart is not kept."""
+        return cls(updated_at=None)  # type: ignore[misc]  # it was never changed
+
+    @property
+    def contents(self) -> "list[CartLine]":
+        return list(self.lines.all()) if self.pk else []
+
+    @property
+    def total(self) -> Decimal:
+        """What it costs now."""
+        return sum((line.total for line in self.contents), Decimal("0.00"))
+
+    @property
+    def item_count(self) -> int:
+        """Pieces of all lines."""
+        return sum(line.quantity for line in self.contents)
+
+    @property
+    def notices(self) -> list[CartNotice]:
+        return [notice for line in self.contents for notice in line.notices]
 
 
 class CartLine(models.Model):
@@ -216,3 +284,52 @@ class CartLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.variant_id}"
+
+    @property
+    def is_for_sale(self) -> bool:
+        variant, product = self.variant, self.variant.product
+        return product.is_published and variant.archived_at is None and product.archived_at is None
+
+    @property
+    def unit_price(self) -> Decimal:
+        """The price of now; of what is not for sale, the last that was seen."""
+        return self.variant.price if self.is_for_sale else self.seen_price
+
+    @property
+    def left(self) -> int:
+        """Pieces that can be had."""
+        return self.variant.stock if self.is_for_sale else 0
+
+    @property
+    def total(self) -> Decimal:
+        """What it adds to the cart's: nothing, where it is not for sale."""
+        return self.unit_price * self.quantity if self.is_for_sale else Decimal("0.00")
+
+    @property
+    def notices(self) -> list[CartNotice]:
+        """What the shopper is to know before they place the cart."""
+        if not self.is_for_sale:
+            return [self._notice(CartNoticeCode.NOT_FOR_SALE)]
+        notices = []
+        if self.unit_price != self.seen_price:
+            notices.append(
+                self._notice(CartNoticeCode.PRICE_CHANGED, was=self.seen_price, now=self.unit_price)
+            )
+        if not self.left:
+            notices.append(self._notice(CartNoticeCode.OUT_OF_STOCK))
+        elif self.left < self.quantity:
+            notices.append(self._notice(CartNoticeCode.LESS_LEFT, left=self.left))
+        return notices
+
+    def _notice(
+        self,
+        code: CartNoticeCode,
+        *,
+        was: Decimal | None = None,
+        now: Decimal | None = None,
+        left: int | None = None,
+    ) -> CartNotice:
+        variant = self.variant
+        return CartNotice(
+            sku=variant.sku, name=variant.display_name, code=code, was=was, now=now, left=left
+        )

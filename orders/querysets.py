@@ -1,12 +1,12 @@
 """Named reads of orders."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from .permissions import can_see_orders
-from .states import OrderStatus
+from .states import OrderStatus, OrderVerb
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -29,7 +29,14 @@ class OrderQuerySet(QuerySet["Order"]):
             return self
         if user.pk is None:
             return self.none()
-        return self.filter(customer__user=user.pk).exclude(status=OrderStatus.DRAFT)
+        # A draft is the shop's own affair, and so is one that was dropped.
+        return self.filter(customer__in=self._customers_of(user), history__verb=OrderVerb.PLACED)
+
+    def _customers_of(self, user: "User") -> list[int]:
+        # Looked up first, so that an index has their orders in order. By way of the model, which
+        # imports this module.
+        customers: Any = self.model._meta.get_field("customer").related_model
+        return list(customers.objects.filter(user=user).values_list("pk", flat=True))
 
     def pending(self) -> Self:
         return self.filter(status=OrderStatus.PENDING)
@@ -39,6 +46,9 @@ class CartQuerySet(QuerySet["Cart"]):
     def for_display(self) -> Self:
         """With all that an answer shows, in a fixed number of statements."""
         return self.prefetch_related("lines__variant__product")
+
+    def live(self) -> Self:
+        return self.filter(expires_at__gt=Now())
 
     def expired(self) -> Self:
         return self.filter(expires_at__lte=Now())

@@ -1,9 +1,11 @@
-"""Orders follow their customers."""
+"""Orders follow their customers, carts the accounts."""
 
 from typing import Any
 
 from django.dispatch import receiver
 
+from accounts.models import User
+from accounts.signals import data_asked_for as account_data_asked_for
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
 
@@ -23,3 +25,9 @@ def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
 @receiver(forgotten)
 def on_forgotten(*, customer: Customer, **_: Any) -> None:
     services.forget_customer(customer=customer)
+
+
+@receiver(account_data_asked_for)
+def on_account_data_asked_for(*, user: User, **_: Any) -> dict[str, Any]:
+    cart = services.personal_cart(user=user)
+    return {"cart": cart} if cart else {}

@@ -24,9 +24,9 @@ class OrderStatus(TextChoices):
         return self in {OrderStatus.DRAFT, OrderStatus.PENDING}
 
     @property
-    def gives_back_stock(self) -> bool:
-        """Whether an order that comes here no longer needs the goods it took."""
-        return self in {OrderStatus.REJECTED, OrderStatus.CANCELLED}
+    def can_be_returned(self) -> bool:
+        """Whether the customer may have pieces of it, which may come back."""
+        return self in {OrderStatus.ACCEPTED, OrderStatus.FULFILLED}
 
 
 ALLOWED: dict[OrderStatus, frozenset[OrderStatus]] = {
@@ -61,3 +61,12 @@ class DeliveryMethod(TextChoices):
 
     COLLECTION = "collection", "Collection"
     DELIVERY = "delivery", "Delivery"
+
+
+class CartNoticeCode(TextChoices):
+    """What a shopper is to know of a line of their cart before they place it."""
+
+    PRICE_CHANGED = "price_changed", "Its price has changed"
+    LESS_LEFT = "less_left", "Less is left than they want"
+    OUT_OF_STOCK = "out_of_stock", "It is sold out"
+    NOT_FOR_SALE = "not_for_sale", "It is not for sale any more"

@@ -166,6 +166,7 @@ class InvitationViewSet(ResourceViewSet):
     serializer_class = InvitationSerializer
     inputs = {"create": InvitationInput, "revoke": NothingInput, "accept": AcceptInput}
     permitted = {"accept": signed_in, "*": can_manage_employees}
+    may_find_nothing = ("accept",)
     filterset_class = InvitationFilter
     search_fields = ("email", "phone")
     ordering = "-created_at"

@@ -6,9 +6,12 @@ from django.conf import settings
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from catalog.models import Category, Product, ProductImage, Variant
+from catalog.models import Category, Product, Variant
+from catalog.permissions import can_see_catalogue
 from catalog.services import MAX_STOCK, NewVariant
 from core.api.serializers import InputSerializer, MoneyField
+
+from .images import ImageSerializer
 
 _CATEGORY = {"id": 1, "slug": "drinks", "name": "Drinks", "parent": None}
 _VARIANT = {
@@ -51,18 +54,30 @@ class VariantSerializer(serializers.ModelSerializer[Variant]):
         fields: tuple[str, ...] = ("id", "sku", "name", "price", "currency", "stock", "weight")
 
 
-@extend_schema_serializer(examples=[OpenApiExample("A variant", {**_VARIANT, "product": 1})])
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A variant",
+            {**_VARIANT, "product": 1, "low_stock_threshold": 10, "archived_at": None},
+        )
+    ]
+)
 class VariantWithProductSerializer(VariantSerializer):
+    low_stock_threshold = serializers.SerializerMethodField(
+        help_text="Listed as low from so many pieces down. Null to all but staff."
+    )
+    archived_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it was removed; of those, only staff know."
+    )
+
     class Meta(VariantSerializer.Meta):
-        fields = (*VariantSerializer.Meta.fields, "product")
+        fields = (*VariantSerializer.Meta.fields, "product", "low_stock_threshold", "archived_at")
 
-
-class ImageSerializer(serializers.ModelSerializer[ProductImage]):
-    url = serializers.ImageField(source="image")
-
-    class Meta:
-        model = ProductImage
-        fields = ("url", "alt")
+    def get_low_stock_threshold(self, variant: Variant) -> int | None:
+        request = self.context.get("request")
+        if request and not can_see_catalogue(request.user):
+            return None
+        return variant.low_stock_threshold
 
 
 @extend_schema_serializer(
@@ -80,6 +95,7 @@ class ImageSerializer(serializers.ModelSerializer[ProductImage]):
                 "variants": [_VARIANT],
                 "created_at": "2026-11-21T08:00:00Z",
                 "updated_at": "2026-11-21T08:00:00Z",
+                "archived_at": None,
             },
             response_only=True,
         )
@@ -89,6 +105,9 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
     category: Any = serializers.SlugRelatedField(slug_field="slug", read_only=True, allow_null=True)
     variants = VariantSerializer(many=True)
     images = ImageSerializer(many=True)
+    archived_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it was removed; of those, only staff know."
+    )
 
     class Meta:
         model = Product
@@ -103,6 +122,7 @@ class ProductSerializer(serializers.ModelSerializer[Product]):
             "variants",
             "created_at",
             "updated_at",
+            "archived_at",
         )
 
 
@@ -132,13 +152,20 @@ class VariantInput(InputSerializer):
     weight = serializers.IntegerField(
         min_value=0, max_value=MAX_STOCK, required=False, help_text="Grams."
     )
+    low_stock_threshold = serializers.IntegerField(
+        min_value=0,
+        max_value=MAX_STOCK,
+        required=False,
+        allow_null=True,
+        help_text="Listed as low from so many pieces down; null: never.",
+    )
 
-    ignored: ClassVar[tuple[str, ...]] = ("id", "currency")
+    ignored: ClassVar[tuple[str, ...]] = ("id", "currency", "archived_at")
 
 
 class NewVariantInput(VariantInput):
     product = serializers.PrimaryKeyRelatedField(
-        queryset=Product.objects.all(),
+        queryset=Product.objects.kept(),
         # Whole numbers only: 1.5 would find product 1, and 1e400 an OverflowError.
         pk_field=serializers.IntegerField(),
     )
@@ -146,12 +173,6 @@ class NewVariantInput(VariantInput):
 
 class VariantChangeInput(VariantInput):
     ignored: ClassVar[tuple[str, ...]] = (*VariantInput.ignored, "product")
-
-
-class StockAdjustmentInput(InputSerializer):
-    quantity = serializers.IntegerField(
-        min_value=-MAX_STOCK, max_value=MAX_STOCK, help_text="Pieces booked in, or out if negative."
-    )
 
 
 class ProductChangeInput(InputSerializer):
@@ -167,7 +188,18 @@ class ProductChangeInput(InputSerializer):
     )
     is_published = serializers.BooleanField(required=False)
 
-    ignored: ClassVar[tuple[str, ...]] = ("id", "images", "variants", "created_at", "updated_at")
+    ignored: ClassVar[tuple[str, ...]] = (
+        "id",
+        "images",
+        "variants",
+        "created_at",
+        "updated_at",
+        "archived_at",
+    )
+
+
+# What a product's one variant is given beside the product's own.
+_SIMPLE = ("sku", "price", "stock", "weight", "low_stock_threshold")
 
 
 @extend_schema_serializer(
@@ -192,23 +224,30 @@ class ProductChangeInput(InputSerializer):
     ]
 )
 class NewProductInput(ProductChangeInput):
-    """A product: either with `variants`, or simple with `sku`, `price`, `stock` and `weight`."""
+    """A product: either with `variants`, or simple with `sku`, `price`, `stock`, …."""
 
     sku = serializers.CharField(max_length=64, required=False)
     price = MoneyField(required=False)
     stock = serializers.IntegerField(min_value=0, max_value=MAX_STOCK, required=False)
     weight = serializers.IntegerField(min_value=0, max_value=MAX_STOCK, required=False)
+    low_stock_threshold = serializers.IntegerField(
+        min_value=0, max_value=MAX_STOCK, required=False, allow_null=True
+    )
     variants: Any = serializers.ListSerializer(
         child=VariantInput(), required=False, allow_empty=False, max_length=100
     )
 
-    ignored: ClassVar[tuple[str, ...]] = ("id", "images", "created_at", "updated_at")
+    ignored: ClassVar[tuple[str, ...]] = (
+        "id",
+        "images",
+        "created_at",
+        "updated_at",
+        "archived_at",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of `create_product`."""
-        simple = {
-            name: attrs.pop(name) for name in ("sku", "price", "stock", "weight") if name in attrs
-        }
+        simple = {name: attrs.pop(name) for name in _SIMPLE if name in attrs}
         if "variants" in attrs:
             if simple:
                 raise serializers.ValidationError(

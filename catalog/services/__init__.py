@@ -1,41 +1,73 @@
 """Verbs of the catalogue, the only writers of its tables."""
 
 from .categories import create_category, delete_category, update_category
+from .images import (
+    MAX_IMAGE_BYTES,
+    MAX_IMAGES,
+    Picture,
+    add_image,
+    order_images,
+    read_picture,
+    remove_image,
+    update_image,
+)
 from .products import (
     NewVariant,
     add_variant,
     create_product,
+    hide_product,
+    lock_product_of,
     remove_product,
     remove_variant,
+    restore_product,
+    show_product,
     update_product,
     update_variant,
 )
 from .shared import MAX_STOCK
 from .stock import (
+    Difference,
     adjust_stock,
     change_stock,
+    compare_stock,
     count_stock,
     give_back_stock,
+    mend_stock,
     receive_stock,
     take_stock,
 )
 
 __all__ = [
+    "MAX_IMAGES",
+    "MAX_IMAGE_BYTES",
     "MAX_STOCK",
+    "Difference",
     "NewVariant",
+    "Picture",
+    "add_image",
     "add_variant",
     "adjust_stock",
     "change_stock",
+    "compare_stock",
     "count_stock",
     "create_category",
     "create_product",
     "delete_category",
     "give_back_stock",
+    "hide_product",
+    "lock_product_of",
+    "mend_stock",
+    "order_images",
+    "read_picture",
     "receive_stock",
+    "remove_image",
     "remove_product",
     "remove_variant",
+    "restore_product",
+    "show_product",
     "take_stock",
     "update_category",
+    "update_image",
     "update_product",
     "update_variant",
 ]

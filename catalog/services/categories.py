@@ -18,7 +18,7 @@ def create_category(*, name: str, slug: str = "", parent: Category | None = None
     Raises:
         Taken: the slug belongs to another category.
     """
-    slug = slug or free_slug(Category, name)
+    slug = slug or free_slug(Category.objects.all(), name)
     with constraints_as({"catalog_category_slug_key": taken("slug", SLUG_TAKEN)}):
         return Category.objects.create(name=name, slug=slug, parent=parent)
 

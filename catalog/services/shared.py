@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, QuerySet
 from django.utils.text import slugify
 
 from catalog.exceptions import InUse, Taken
@@ -26,13 +26,15 @@ def taken(field: str, detail: str) -> Taken:
     return Taken(detail, errors=[FieldError(path=(field,), code="taken", detail=detail)])
 
 
-def free_slug(model: type[Category] | type[Product], name: str) -> str:
-    """Return a slug that is free until the transaction's end; others wait to make the same."""
-    base = slugify(name)[:120] or model._meta.model_name or ""
-    lock_until_commit(f"{model._meta.model_name} slug {base}")
-    in_use = set(
-        model._default_manager.filter(slug__startswith=base).values_list("slug", flat=True)
-    )
+def free_slug(things: QuerySet[Category] | QuerySet[Product], name: str) -> str:
+    """Return a slug that none of the things has until the transaction's end.
+
+    Others wait to make the same.
+    """
+    kind = things.model._meta.model_name or ""
+    base = slugify(name)[:120] or kind
+    lock_until_commit(f"{kind} slug {base}")
+    in_use = set(things.filter(slug__startswith=base).values_list("slug", flat=True))
     candidates = (
         base if number == 1 else f"{base}-{number}" for number in range(1, len(in_use) + 2)
     )

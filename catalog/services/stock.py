@@ -1,9 +1,11 @@
 """Verbs of the stock; its only writer. Each change of a stock writes its movement in the ledger."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.db import connection, transaction
+from django.db.models import Sum
 
 from catalog.exceptions import OutOfStock
 from catalog.models import StockMovement, Variant
@@ -205,3 +207,91 @@ def _move(
             },
         )
         return {row[0] for row in cursor.fetchall()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What is wrong with one variant's stock.
+
+    `broken` is the newest movement whose `on_hand` does not follow from the one before; those up
+    to the last count do not matter any more.
+    """
+
+    variant_id: int
+    sku: str
+    on_hand: int
+    ledger: int
+    broken: int | None
+
+
+# By the index of a variant's movements, without a sort.
+_COMPARE = """
+WITH step AS (
+    SELECT id, variant_id, kind, quantity,
+        on_hand - quantity <> lead(on_hand, 1, 0) OVER newest_first AS broken
+    FROM catalog_stockmovement
+    WHERE variant_id > %(after)s
+    WINDOW newest_first AS (PARTITION BY variant_id ORDER BY id DESC)
+), ledger AS (
+    SELECT variant_id, sum(quantity) AS total,
+        max(id) FILTER (WHERE broken) AS broken,
+        max(id) FILTER (WHERE kind = 'counted') AS counted
+    FROM step
+    GROUP BY variant_id
+), compared AS (
+    SELECT variant.id, variant.sku, variant.stock, coalesce(ledger.total, 0) AS total,
+        CASE WHEN ledger.broken > coalesce(ledger.counted, 0) THEN ledger.broken END AS broken
+    FROM catalog_variant AS variant LEFT JOIN ledger ON ledger.variant_id = variant.id
+    WHERE variant.id > %(after)s
+)
+SELECT id, sku, stock, total, broken
+FROM compared
+WHERE stock <> total OR broken IS NOT NULL
+ORDER BY id
+LIMIT %(most)s
+"""
+_AT_ONCE = 1000
+
+
+def compare_stock() -> Iterator[Difference]:
+    """Yield each variant whose stock is not what the ledger says: one statement for a thousand."""
+    after, rows = 0, [()] * _AT_ONCE
+    while len(rows) == _AT_ONCE:
+        with connection.cursor() as cursor:
+            cursor.execute(_COMPARE, {"after": after, "most": _AT_ONCE})
+            rows = cursor.fetchall()
+        for after, sku, on_hand, ledger, broken in rows:
+            yield Difference(
+                variant_id=after, sku=sku, on_hand=on_hand, ledger=int(ledger), broken=broken
+            )
+
+
+_CHANGED_OUTSIDE = "Found changed outside the ledger"
+
+
+@transaction.atomic
+def mend_stock(*, variant_id: int, by: "User | None" = None) -> Variant:
+    """Let the stock be what the ledger says, whatever orders do meanwhile.
+
+    First the ledger is told what became of the stock without it, then the stock is brought back,
+    so that each movement goes on following from the one before. Where the ledger says less than
+    nothing it cannot be right: then what is on hand stays.
+    """
+    # Whoever moves stock holds this row until the movement is written.
+    variant = Variant.objects.select_for_update(no_key=True).get(pk=variant_id)
+    ledger = variant.movements.aggregate(total=Sum("quantity", default=0))["total"]
+    if ledger == variant.stock:
+        return variant
+    StockMovement.objects.create(
+        variant=variant,
+        kind=MovementKind.COUNTED,
+        quantity=variant.stock - ledger,
+        on_hand=variant.stock,
+        reason=_CHANGED_OUTSIDE,
+        by=by,
+    )
+    if not 0 <= ledger <= MAX_STOCK:
+        return variant
+    return count_stock(
+        variant_id=variant_id, counted=ledger, by=by, reason="Brought back to the ledger"
+    )

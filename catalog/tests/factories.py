@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import factory
 
-from catalog.models import Category, Product, ProductImage, Variant
+from catalog.models import Category, Product, ProductImage, StockMovement, Variant
 from catalog.services.stock import open_ledger
 
 
@@ -45,10 +45,22 @@ class VariantFactory(factory.django.DjangoModelFactory[Variant]):
 
 
 class ProductImageFactory(factory.django.DjangoModelFactory[ProductImage]):
-    """A picture of a product; point `settings.MEDIA_ROOT` elsewhere first."""
+    """A picture of a product, 500 × 400, with a narrower one; there are no files of it."""
 
     class Meta:
         model = ProductImage
 
     product = factory.SubFactory(ProductFactory)
-    image = factory.django.ImageField(width=2, height=2, filename="picture.png", format="PNG")
+    image = factory.Sequence(lambda n: f"products/2026/11/{n}.webp")
+    width = 500
+    height = 400
+    widths = [320]
+
+
+def move_stock(variant, kind, quantity, **fields):
+    """Write a movement that happened in the past, and the stock after it."""
+    variant.stock += quantity
+    Variant.objects.filter(pk=variant.pk).update(stock=variant.stock)
+    return StockMovement.objects.create(
+        variant=variant, kind=kind, quantity=quantity, on_hand=variant.stock, **fields
+    )

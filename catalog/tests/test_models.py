@@ -47,7 +47,7 @@ def test_database_refuses_a_category_in_itself():
 def test_database_refuses_a_slug_twice(factory, table):
     first, second = factory.create_batch(2)
 
-    with pytest.raises(IntegrityError, match=f"{table}_slug_key"):
+    with pytest.raises(IntegrityError, match="slug"):
         execute(f"UPDATE {table} SET slug = %s WHERE id = %s", first.slug, second.pk)
 
 

@@ -54,6 +54,7 @@ UNFOLD: dict[str, Any] = {
         }
     },
     "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "orders.admin.start_page",
     "SIDEBAR": {
         "show_search": False,
         "navigation": [
@@ -62,6 +63,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Orders", "receipt_long", "orders.order"),
                     _item("Customers", "group", "customers.customer"),
+                    _item("Uploads and exports", "upload_file", "uploads.upload"),
                     _item("Messages", "sms", "notifications.message"),
                 ],
             },
@@ -70,6 +72,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Products", "inventory_2", "catalog.product"),
                     _item("Stock and prices", "sell", "catalog.variant"),
+                    _item("Stock movements", "swap_vert", "catalog.stockmovement"),
                     _item("Categories", "account_tree", "catalog.category"),
                 ],
             },

@@ -17,3 +17,4 @@ from .roles import *
 from .security import *
 from .shop import *
 from .tasks import *
+from .uploads import *

@@ -21,7 +21,7 @@ if _missing:
 
 # The sentence above comes before any other failure.
 from .base import *  # noqa: E402
-from .base import OIDC_EMBEDDED, SHOP_URL  # noqa: E402
+from .base import OIDC_EMBEDDED, SHOP_URL, STORAGES  # noqa: E402
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
@@ -30,8 +30,7 @@ ALLOWED_HOSTS = sorted({str(urlsplit(SHOP_URL).hostname), *env.list("ALLOWED_HOS
 CSRF_TRUSTED_ORIGINS = env.list(
     "CSRF_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS if host != "*"]
 )
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 SESSION_COOKIE_SECURE = True

@@ -45,6 +45,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_THROTTLE_RATES": {
         "anon": limit("THROTTLE_ANON"),
         "user": limit("THROTTLE_USER"),
+        # Carts that strangers begin, for each address.
+        "new_carts": limit("THROTTLE_NEW_CARTS", default="300/hour"),
     },
 }
 
@@ -70,6 +72,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderStatusEnum": "orders.states.OrderStatus",
+        "CartNoticeCodeEnum": "orders.states.CartNoticeCode",
+        "MovementKindEnum": "catalog.states.MovementKind",
         "MessageStatusEnum": "notifications.states.MessageStatus",
+        "UploadKindEnum": "uploads.states.Kind",
+        "UploadFormatEnum": "uploads.states.Format",
+        "UploadModeEnum": "uploads.states.Mode",
+        "UploadPhaseEnum": "uploads.states.Phase",
+        "UploadStatusEnum": "uploads.states.UploadStatus",
+        "UploadOutcomeEnum": "uploads.states.Outcome",
     },
 }

@@ -29,3 +29,16 @@ SHOP_REGION = checked(
     fits=lambda code: code in SUPPORTED_REGIONS,
     must="two capital letters of a country such as KE",
 )
+# Days after its last change that a cart is kept: a shopper's, and one of somebody unknown.
+CART_DAYS = checked(
+    "CART_DAYS",
+    env.int("CART_DAYS", default=30),
+    fits=lambda days: days > 0,
+    must="more than 0",
+)
+STRANGER_CART_DAYS = checked(
+    "STRANGER_CART_DAYS",
+    env.int("STRANGER_CART_DAYS", default=7),
+    fits=lambda days: days > 0,
+    must="more than 0",
+)

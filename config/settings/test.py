@@ -20,7 +20,9 @@ WHITENOISE_USE_FINDERS = True
 STATIC_ROOT = None
 WHITENOISE_AUTOREFRESH = True
 SERVE_MEDIA = True
-REST_FRAMEWORK = REST_FRAMEWORK | {"DEFAULT_THROTTLE_RATES": {"anon": None, "user": None}}
+REST_FRAMEWORK = REST_FRAMEWORK | {
+    "DEFAULT_THROTTLE_RATES": {"anon": None, "user": None, "new_carts": None}
+}
 
 if not env.str("DATABASE_URL", default=""):
     DATABASES["default"] = embedded_database(

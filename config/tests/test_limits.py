@@ -20,7 +20,7 @@ def test_limits_of_requests_are_off_unless_they_are_set(monkeypatch):
 
     rates = read("rest")["REST_FRAMEWORK"]["DEFAULT_THROTTLE_RATES"]
 
-    assert rates == {"anon": None, "user": "600/min"}
+    assert rates == {"anon": None, "user": "600/min", "new_carts": "300/hour"}
 
 
 @pytest.mark.parametrize(("behind_proxy", "number"), [("false", 0), ("true", 1)])

@@ -32,6 +32,18 @@ PUBLIC = {
     "/api/schema/": "the same, for programs",
     "/media/<path>": "pictures of what is sold",
     "/invitations/<token>/": "whoever has the link may read what is offered; accepting takes a sign-in",
+    # Reading alone; of what is for sale.
+    "/api/v1/categories/": "what the shop's shelves are called",
+    "/api/v1/categories/<pk>/": "the same",
+    "/api/v1/products/": "shoppers look round before they sign in",
+    "/api/v1/products/<pk>/": "the same",
+    "/api/v1/variants/": "prices, and how many are left",
+    "/api/v1/variants/<pk>/": "the same",
+    # A stranger's cart is whose token they show, and nobody else's; placing it takes a sign-in.
+    "/api/v1/cart/": "shows it, or an empty one",
+    "/api/v1/cart/lines/": "begins one, so many for each address",
+    "/api/v1/cart/lines/<sku>/": "changes it",
+    "/api/v1/cart/accept-changes/": "the same",
     # Signing in, up and out: there is nobody yet, or nobody any more.
     "/accounts/login/": "to sign in",
     "/accounts/2fa/webauthn/login/": "to sign in with a passkey",

@@ -1,7 +1,7 @@
 """Filters by name, search and ordering; what is unknown is a 400, not ignored."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import django_filters
 from django import forms
@@ -14,9 +14,18 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from .problems import UnknownParameter
+from .serializers import MONEY
 
 # Parameters that belong to the paginator.
 _PAGING = {"cursor", "page_size", "count"}
+LONGEST_SEARCH = 200
+
+
+@runtime_checkable
+class SearchesItself(Protocol):
+    """A queryset that knows better than `search_fields`: it annotates a whole `relevance`."""
+
+    def search(self, text: str) -> QuerySet[Any]: ...
 
 
 class _YesNoField(forms.NullBooleanField):
@@ -41,6 +50,16 @@ class IntegerFilter(django_filters.NumberFilter):
     """A whole number. The base class's decimal cuts off fractions, and chokes on `-1e9999999`."""
 
     field_class = forms.IntegerField
+
+
+class MoneyFilter(django_filters.NumberFilter):
+    """An amount of the shop's currency."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**MONEY, "min_value": 0, **kwargs})
+
+    def get_max_validator(self) -> None:
+        """There is a limit of digits already."""
 
 
 class _TimeField(IsoDateTimeField):
@@ -87,7 +106,25 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 
 class SearchFilter(filters.SearchFilter):
+    """`?search=`, in `search_fields`, or by the queryset's own `search` where it has one."""
+
     search_description = "Words to look for; all must be found."
+
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: Any
+    ) -> QuerySet[Any]:
+        text = request.query_params.get(self.search_param, "").strip()
+        if len(text) > LONGEST_SEARCH:
+            raise UnknownParameter(
+                {self.search_param: [f"Must be at most {LONGEST_SEARCH} characters."]}
+            )
+        if text and isinstance(queryset, SearchesItself):
+            return queryset.search(text)
+        return super().filter_queryset(request, queryset, view)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        searches = getattr(view, "search_fields", None)
+        return super().get_schema_operation_parameters(view) if searches else []
 
 
 class OrderingFilter(BaseFilterBackend):
@@ -95,15 +132,17 @@ class OrderingFilter(BaseFilterBackend):
 
     A view names what may be ordered by in `ordering_fields` (non-null columns
     of its model, each indexed) and its default in `ordering`, which may be by
-    the primary key and need not be among them.
+    the primary key and need not be among them. What a search has ranked comes
+    in the order of its `relevance` unless another is asked for.
     """
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any], view: Any
     ) -> QuerySet[Any]:
-        ordering = request.query_params.get("ordering", view.ordering)
+        default = "-relevance" if "relevance" in queryset.query.annotations else view.ordering
+        ordering = request.query_params.get("ordering", default)
         field = ordering.removeprefix("-")
-        if ordering != view.ordering and field not in view.ordering_fields:
+        if ordering != default and field not in view.ordering_fields:
             allowed = ", ".join(f"{name}, -{name}" for name in view.ordering_fields)
             raise UnknownParameter({"ordering": [f"Cannot order by this. Choose from {allowed}."]})
         sign = "-" if ordering.startswith("-") else ""

@@ -7,6 +7,7 @@ from drf_spectacular.plumbing import get_lib_doc_excludes
 from drf_spectacular.utils import OpenApiParameter
 
 from core import idempotency
+from core.permissions import anybody
 
 from .problems import CONTENT_TYPE
 from .serializers import InputSerializer, ProblemSerializer
@@ -95,7 +96,12 @@ class AutoSchema(BaseAutoSchema):
 
     def _error_statuses(self) -> list[int]:
         statuses = {400, 401, 403, 406, 429, 500, 503}
-        if getattr(self.view, "detail", False):
+        action = getattr(self.view, "action", self.method.lower())
+        if (
+            getattr(self.view, "detail", False)
+            or "{" in self.path
+            or action in getattr(self.view, "may_find_nothing", ())
+        ):
             statuses.add(404)
         if self.method != "GET":
             statuses |= {409, 413, 415}
@@ -107,6 +113,13 @@ class AutoSchema(BaseAutoSchema):
 
     def _changes_one(self) -> bool:
         return self.method != "GET" and getattr(self.view, "detail", False)
+
+    def get_auth(self) -> list[Any]:
+        auth: list[Any] = super().get_auth()
+        permitted = getattr(self.view, "permitted", {})
+        action = getattr(self.view, "action", self.method.lower())
+        is_open = (permitted.get(action) or permitted.get("*")) is anybody
+        return [*auth, {}] if is_open else auth
 
     def get_request_serializer(self) -> Any:
         view = self.view

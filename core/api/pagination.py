@@ -1,5 +1,6 @@
 """Keyset pagination: a page costs the same at any depth, and none is skipped or shown twice."""
 
+from copy import copy
 from typing import Any, cast
 
 from django.core.exceptions import ValidationError
@@ -17,7 +18,7 @@ MAX_PAGE_SIZE = 200
 
 
 class KeysetPagination(BasePagination):
-    """Pages of a queryset ordered by one non-null column and the primary key.
+    """Pages of a queryset ordered by one non-null column or annotation and the primary key.
 
     The cursor holds the ordering, the direction, and the last row's column and
     key, so that the next page starts right after that row by index, whatever
@@ -32,6 +33,7 @@ class KeysetPagination(BasePagination):
         self.count = queryset.count() if self._wants_count(request) else None
         self.ordering = str(queryset.query.order_by[0])
         self.column = self.ordering.removeprefix("-")
+        self.field = _field_of(queryset, self.column)
         cursor = request.query_params.get("cursor")
         backwards = False
         if cursor is not None:
@@ -82,12 +84,11 @@ class KeysetPagination(BasePagination):
         return queryset.reverse() if backwards else queryset
 
     def _link(self, row: Model, direction: str) -> str:
-        field = _column_of(type(row), self.column)
         cursor = _signer(type(row)).sign_object(
             [
                 self.ordering,
                 direction,
-                field.value_to_string(row),
+                self.field.value_to_string(row),
                 row._meta.pk.value_to_string(row),
             ]
         )
@@ -105,7 +106,7 @@ class KeysetPagination(BasePagination):
         if ordering != self.ordering:
             raise refusal
         try:
-            value = _column_of(model, self.column).to_python(value)
+            value = self.field.to_python(value)
             key = model._meta.pk.to_python(key)
         except ValidationError:
             # The column has become another kind since.
@@ -163,5 +164,11 @@ def _signer(model: type[Model]) -> Signer:
     return Signer(salt=f"duka.cursor.{model._meta.label_lower}")
 
 
-def _column_of(model: type[Model], name: str) -> "Field[Any, Any]":
-    return model._meta.pk if name == "pk" else cast("Field[Any, Any]", model._meta.get_field(name))
+def _field_of(queryset: QuerySet[Any], name: str) -> "Field[Any, Any]":
+    """Return the field of a column, or one for an annotation: it reads a row's attribute."""
+    meta = queryset.model._meta
+    if name in queryset.query.annotations:
+        field: Field[Any, Any] = copy(queryset.query.annotations[name].output_field)
+        field.set_attributes_from_name(name)
+        return field
+    return meta.pk if name == "pk" else cast("Field[Any, Any]", meta.get_field(name))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.permissions import BasePermission
 
-from core.permissions import Predicate
+from core.permissions import Predicate, anybody
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 
 
 class IsPermitted(BasePermission):
-    """Somebody signed in whom the view's predicate for this action lets through.
+    """Somebody whom the view's predicate for this action lets through.
 
-    A view names its predicates in `permitted`, by action; `"*"` stands for the rest.
+    A view names its predicates in `permitted`, by action; `"*"` stands for the rest. A stranger
+    comes through `anybody` alone.
     """
 
     def has_permission(self, request: "Request", view: "APIView") -> bool:
-        if not request.user.is_authenticated:
-            return False
         permitted: Mapping[str, Predicate] = getattr(view, "permitted", {})
         # A plain view's actions are its methods.
         action: Any = getattr(view, "action", (request.method or "").lower())
         predicate = permitted.get(action) or permitted.get("*")
+        if predicate is not anybody and not request.user.is_authenticated:
+            return False
         # A wrong method has no action: let it reach its 405. An action nobody permitted is refused.
         return action is None or (predicate is not None and predicate(request.user))

@@ -204,6 +204,14 @@ def _of_api_exception(error: exceptions.APIException) -> tuple[Problem, dict[str
     return problem(error.status_code, code=code, detail=str(error.detail)), headers
 
 
+def errors_of(error: exceptions.ValidationError) -> list[FieldError]:
+    """Return a form's failures as services say theirs."""
+    return [
+        FieldError(path=path, code=code, detail=detail)
+        for path, code, detail in _leaves(error.get_full_details())
+    ]
+
+
 def _leaves(
     details: Any, path: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:

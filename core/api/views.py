@@ -41,18 +41,36 @@ class ResourceViewSet(GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        # Read whole and now: over the limit it is a 413, and the parser gets a copy.
-        request.body  # noqa: B018
+        self.read_body(request)
         handler = getattr(self, "post", None)
-        if request.method == "POST" and handler and idempotency.HEADER in request.headers:
+        if (
+            request.method == "POST"
+            and handler
+            and idempotency.HEADER in request.headers
+            and (caller := self.idempotent_caller())
+        ):
             # DRF looks the handler up after this, so the wrapped one is what it finds.
-            self.post = partial(self._run_once, handler)
+            self.post = partial(self._run_once, handler, caller)
+
+    def read_body(self, request: Request) -> None:
+        # Whole and now: over the limit it is a 413, and the parser gets a copy.
+        request.body  # noqa: B018
+
+    def idempotent_caller(self) -> str | None:
+        """Return whose Idempotency-Keys count here; None: nobody's, as nobody is known."""
+        return str(self.request.user.pk) if self.request.user.is_authenticated else None
 
     def _run_once(
-        self, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any
+        self,
+        handler: Callable[..., Response],
+        caller: str,
+        request: Request,
+        *args: Any,
+        **kwargs: Any,
     ) -> HttpResponseBase:
         return idempotency.run_once(
             request,
+            caller=caller,
             handle=partial(handler, request, *args, **kwargs),
             on_error=self.handle_exception,
         )

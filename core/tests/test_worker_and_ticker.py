@@ -139,18 +139,24 @@ def test_a_task_in_whose_middle_the_session_ended_is_run_again_by_the_same_worke
         assert worker.stop() == 0
 
 
+JOBS = {
+    "accounts.tasks.remove_old_sign_ins",
+    "core.tasks.reap_lost_tasks",
+    "core.tasks.remove_old_records",
+    "customers.tasks.remove_old_codes",
+    "notifications.tasks.deliver_messages",
+    "orders.tasks.remove_expired_carts",
+    "uploads.tasks.remove_old_uploads",
+    "uploads.tasks.run_uploads",
+}
+
+
 def test_a_ticker_syncs_and_enqueues_until_it_is_told_to_end():
     PeriodicJob.objects.create(name="gone.task", every=timedelta(hours=1))
     with spawn_manage("ticker") as ticker:
-        wait_until(lambda: DBTaskResult.objects.count() == 5)
+        wait_until(lambda: DBTaskResult.objects.count() == len(JOBS))
         assert ticker.stop(signal.SIGINT) == 0
         assert ticker.log() == ""
 
-    assert {result.task_path for result in DBTaskResult.objects.all()} == {
-        "accounts.tasks.remove_old_sign_ins",
-        "core.tasks.reap_lost_tasks",
-        "core.tasks.remove_old_records",
-        "customers.tasks.remove_old_codes",
-        "notifications.tasks.deliver_messages",
-    }
-    assert PeriodicJob.objects.count() == 5
+    assert {result.task_path for result in DBTaskResult.objects.all()} == JOBS
+    assert PeriodicJob.objects.count() == len(JOBS)

@@ -29,6 +29,7 @@ from .serializers import (
 
 class MyCustomerView(APIView):
     permission_classes = (IsAuthenticated,)
+    may_find_nothing = ("get", "patch")
 
     @extend_schema(
         operation_id="my_customer",

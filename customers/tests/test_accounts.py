@@ -159,7 +159,12 @@ class TestOrders:
         if response.status_code == 200:
             assert set(self.numbers(response)) <= {orders[0].number}
 
-    @pytest.mark.parametrize("verb", ["accept", "reject", "fulfil", "cancel"])
+    def test_they_call_off_their_own_and_cannot_know_of_others(self, amina, orders):
+        answers = [Caller(amina).post(f"/orders/{order.number}/cancel/", {}) for order in orders]
+
+        assert [response.status_code for response in answers] == [200, *[404] * (len(orders) - 1)]
+
+    @pytest.mark.parametrize("verb", ["accept", "reject", "fulfil"])
     def test_verbs_are_the_shops(self, amina, orders, verb):
         for order in orders:
             response = Caller(amina).post(f"/orders/{order.number}/{verb}/", {})

@@ -51,6 +51,23 @@ def test_the_shopper_has_orders_of_her_own_and_sees_no_others(people, api_as):
     assert 0 < len(numbers) < Order.objects.count()
 
 
+def test_a_stranger_finds_what_is_for_sale_by_words_with_typing_errors_too(people, api_as):
+    found = {
+        words: [
+            row["name"] for row in api_as(None).get(f"/products/?search={words}").json()["results"]
+        ]
+        for words in ("kahwa", "chia", "coffee", "drinks", "sabuni-1")
+    }
+
+    assert found == {
+        "kahwa": ["Kahawa"],
+        "chia": ["Chai"],
+        "coffee": ["Kahawa"],
+        "drinks": ["Kahawa", "Chai"],
+        "sabuni-1": ["Sabuni"],
+    }
+
+
 def test_loading_twice_changes_nothing(people):
     def counted():
         return [model.objects.count() for model in (User, Customer, Product, Order)]

@@ -1,10 +1,12 @@
 """What every verb writes and announces."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from core.events import Event, Notice, Recipient
+from orders.exceptions import OrderChanged
 from orders.models import Order, OrderChange, OrderLine
 from orders.states import OrderVerb
 
@@ -12,13 +14,16 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
-def locked(order_id: int) -> Order:
-    """Return the order as it is now, nobody else's to change before the transaction ends."""
-    return (
-        Order.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("customer")
-        .get(pk=order_id)
-    )
+def locked(order_id: int, *, seen: datetime | None = None) -> Order:
+    """Return the order as it is now, nobody else's to change before the transaction ends.
+
+    Raises `OrderChanged` where it changed since it was `seen`.
+    """
+    # Without its customer: joined before the wait for the lock, they may be another's since.
+    order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
+    if seen is not None and seen != order.updated_at:
+        raise OrderChanged(f"Order {order.number} has changed since you read it. Look again.")
+    return order
 
 
 def record(

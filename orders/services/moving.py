@@ -1,6 +1,7 @@
 """Verbs of an order's life after it is placed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -86,8 +87,25 @@ def cancel_order(*, order_id: int, by: "User | None", reason: str = "") -> Order
 
 
 @transaction.atomic
+def cancel_own_order(*, order_id: int, by: "User", reason: str = "") -> Order:
+    """Call off what oneself ordered. Raises `MoveNotAllowed` once the shop has said something."""
+    order = locked(order_id)
+    if order.status != OrderStatus.PENDING:
+        raise MoveNotAllowed(
+            f"Order {order.number} is {order.state.label.lower()}; ask the shop to change it.",
+            status=order.state,
+            allowed=[],
+        )
+    return cancel_order(order_id=order_id, by=by, reason=reason)
+
+
+@transaction.atomic
 def fulfil_order(
-    *, order_id: int, by: "User | None", lines: Sequence[Wanted] | None = None
+    *,
+    order_id: int,
+    by: "User | None",
+    lines: Sequence[Wanted] | None = None,
+    seen: datetime | None = None,
 ) -> Order:
     """Say that the customer has it, or so many pieces of some lines. Without lines: all the rest.
 
@@ -95,9 +113,10 @@ def fulfil_order(
 
     Raises:
         MoveNotAllowed: unless the order is accepted.
+        OrderChanged: it changed since it was `seen` (its `updated_at`).
         InvalidInput: a line is not the order's, or fewer pieces are outstanding.
     """
-    order = locked(order_id)
+    order = locked(order_id, seen=seen)
     refuse_move(order, OrderStatus.FULFILLED)
     present = list(order.lines.all())
     quantities = (
@@ -142,6 +161,7 @@ def return_lines(
     lines: Sequence[Wanted],
     restock: bool,
     reason: str = "",
+    seen: datetime | None = None,
 ) -> Order:
     """Take fulfilled pieces back; with `restock` they are fit to be sold again.
 
@@ -149,10 +169,11 @@ def return_lines(
 
     Raises:
         MoveNotAllowed: unless the order is accepted or fulfilled.
+        OrderChanged: it changed since it was `seen` (its `updated_at`).
         InvalidInput: a line is not the order's, or fewer pieces are with the customer.
     """
-    order = locked(order_id)
-    if order.status not in {OrderStatus.ACCEPTED, OrderStatus.FULFILLED}:
+    order = locked(order_id, seen=seen)
+    if not order.state.can_be_returned:
         raise MoveNotAllowed(
             f"Order {order.number} is {order.state.label.lower()}; nothing of it can be returned.",
             status=order.state,
@@ -200,9 +221,7 @@ def assign_order(*, order_id: int, by: "User | None", to: "User | None") -> Orde
     """
     order = locked(order_id)
     if to is not None and not can_handle_orders(to):
-        raise InvalidInput.at(
-            "assigned_to", detail="They may not handle orders.", code="not_allowed"
-        )
+        raise InvalidInput.at("to", detail="They may not handle orders.", code="not_allowed")
     before = order.assigned_to
     if before != to:
         order.assigned_to = to
@@ -213,7 +232,10 @@ def assign_order(*, order_id: int, by: "User | None", to: "User | None") -> Orde
             from_status=order.status,
             by=by,
             event=None,
-            changes={"assigned_to": [before and str(before), to and str(to)]},
+            # Not their names, which are to be forgotten when they leave.
+            changes={
+                "assigned_to": [before and str(before.subject), to and str(to.subject)],
+            },
         )
     return order
 
@@ -238,7 +260,9 @@ def _become(
 def _release(order: Order, *, by: "User | None") -> None:
     """Give back what the customer will not get; what came back was booked when it did."""
     give_back_stock(
-        quantities={line.variant_id: line.outstanding for line in order.lines.all()},
+        quantities={
+            line.variant_id: line.outstanding for line in order.lines.all() if line.outstanding
+        },
         order=order.number,
         by=by,
     )

@@ -1,9 +1,11 @@
 """Verbs that say what an order consists of: place, draft, edit."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -25,6 +27,8 @@ from orders.states import DeliveryMethod, OrderStatus, OrderVerb
 from .history import line_change, locked, record
 
 if TYPE_CHECKING:
+    from django.db.models import Field
+
     from accounts.models import User
 
 MAX_LINES = 200
@@ -41,6 +45,7 @@ _DELIVERY = (
     "postcode",
     "country",
 )
+_NEEDED = {"recipient", "address_line_1", "city"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,24 +68,36 @@ class Delivery:
     postcode: str = ""
     country: str = ""
 
+    @classmethod
+    def of(cls, order: Order) -> "Delivery":
+        return cls(**{name: getattr(order, name) for name in _DELIVERY})
+
     def check(self) -> None:
         """Raises `InvalidInput` where a delivery has no address, or a collection has one."""
-        if self.delivery_method == DeliveryMethod.DELIVERY:
-            errors = [
-                FieldError(
-                    path=("delivery_address", name.removeprefix("address_")),
-                    code="required",
-                    detail="Needed for a delivery.",
+        if self.delivery_method == DeliveryMethod.COLLECTION:
+            if any(getattr(self, name) for name in _DELIVERY[1:]):
+                raise InvalidInput.at(
+                    "delivery_address", detail="A collection has no address.", code="not_allowed"
                 )
-                for name in ("recipient", "address_line_1", "city")
-                if not getattr(self, name).strip()
-            ]
-            if errors:
-                raise InvalidInput("A delivery needs an address.", errors=errors)
-        elif any(getattr(self, name) for name in _DELIVERY[1:]):
-            raise InvalidInput.at(
-                "delivery_address", detail="A collection has no address.", code="not_allowed"
+            return
+        errors = []
+        for name in _DELIVERY[1:]:
+            value: str = getattr(self, name)
+            most = cast("Field[str, str]", Order._meta.get_field(name)).max_length or 0
+            path = ("delivery_address", name.removeprefix("address_"))
+            if name in _NEEDED and not value.strip():
+                detail = "Needed for a delivery."
+                errors.append(FieldError(path=path, code="required", detail=detail))
+            elif len(value) > most:
+                detail = f"At most {most} characters."
+                errors.append(FieldError(path=path, code="max_length", detail=detail))
+        if self.country and not re.fullmatch("[A-Z]{2}", self.country):
+            detail = "Two capital letters, such as KE (ISO 3166-1)."
+            errors.append(
+                FieldError(path=("delivery_address", "country"), code="invalid", detail=detail)
             )
+        if errors:
+            raise InvalidInput("The address of the delivery has errors.", errors=errors)
 
     def as_fields(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in _DELIVERY}
@@ -129,7 +146,14 @@ def place_order(
     except OutOfStock as error:
         raise _naming_lines(error, lines, found) from None
     order = _create(
-        OrderStatus.PENDING, number, customer, found, quantities, note, delivery, reference
+        status=OrderStatus.PENDING,
+        number=number,
+        customer=customer,
+        found=found,
+        quantities=quantities,
+        note=note,
+        delivery=delivery,
+        reference=reference,
     )
     record(
         order,
@@ -149,6 +173,7 @@ def draft_order(
     by: "User | None",
     note: str = "",
     delivery: Delivery = COLLECTION,
+    reference: str | None = None,
 ) -> Order:
     """Put an order together without placing it: no stock is taken and nobody is told.
 
@@ -159,7 +184,16 @@ def draft_order(
     found = _goods(lines)
     quantities = _quantities(lines, found)
     number = str(next_value("order_number"))
-    order = _create(OrderStatus.DRAFT, number, customer, found, quantities, note, delivery, None)
+    order = _create(
+        status=OrderStatus.DRAFT,
+        number=number,
+        customer=customer,
+        found=found,
+        quantities=quantities,
+        note=note,
+        delivery=delivery,
+        reference=reference,
+    )
     record(order, OrderVerb.DRAFTED, from_status="", by=by, event=None)
     return order
 
@@ -174,11 +208,10 @@ def place_draft(*, order_id: int, by: "User | None") -> Order:
     """
     order = locked(order_id)
     refuse_move(order, OrderStatus.PENDING)
-    lines = list(order.lines.all())
+    lines = list(order.lines.select_related("variant"))
     wanted = [Wanted(sku=line.sku, quantity=line.quantity) for line in lines]
-    for_sale = {
-        variant.pk: variant for variant in Variant.objects.for_sale(line.sku for line in lines)
-    }
+    # By their SKUs of today: one may have got another since it was drafted.
+    for_sale = {each.pk for each in Variant.objects.for_sale(line.variant.sku for line in lines)}
     _refuse_unknown(
         wanted, known={line.sku.lower() for line in lines if line.variant_id in for_sale}
     )
@@ -189,7 +222,7 @@ def place_draft(*, order_id: int, by: "User | None") -> Order:
             by=by,
         )
     except OutOfStock as error:
-        by_sku = {line.sku.lower(): for_sale[line.variant_id] for line in lines}
+        by_sku = {line.sku.lower(): line.variant for line in lines}
         raise _naming_lines(error, wanted, by_sku) from None
     order.status = OrderStatus.PENDING
     order.placed_at = Now()
@@ -213,6 +246,7 @@ def edit_order(
     lines: Sequence[Wanted] | None = None,
     note: str | None = None,
     delivery: Delivery | None = None,
+    seen: datetime | None = None,
 ) -> Order:
     """Change what a draft or a pending order consists of; what is None stays.
 
@@ -221,9 +255,10 @@ def edit_order(
 
     Raises:
         EditNotAllowed: the order is beyond that.
+        OrderChanged: it changed since it was `seen` (its `updated_at`).
         InvalidInput, UnknownGoods, OutOfStock: as in `place_order`.
     """
-    order = locked(order_id)
+    order = locked(order_id, seen=seen)
     if not order.state.can_be_edited:
         raise EditNotAllowed(
             f"Order {order.number} is {order.state.label.lower()}; only drafts and pending orders"
@@ -256,22 +291,23 @@ def _change_lines(order: Order, lines: Sequence[Wanted], *, by: "User | None") -
     present = {line.variant_id: line for line in order.lines.select_related("variant__product")}
     # What is in the order already may stay or become less, even where it is sold no longer.
     known = {line.sku.lower(): line.variant for line in present.values()}
-    found = {
-        variant.sku.lower(): variant
-        for variant in Variant.objects.for_sale(line.sku for line in lines)
-    }
+    skus = [line.sku for line in lines] + [line.variant.sku for line in present.values()]
+    for_sale = {variant.pk: variant for variant in Variant.objects.for_sale(skus)}
+    found = {variant.sku.lower(): variant for variant in for_sale.values()}
     _refuse_unknown(lines, known=set(found) | set(known))
     goods = {
         line.sku.lower(): known.get(line.sku.lower()) or found[line.sku.lower()] for line in lines
     }
     quantities = _quantities(lines, goods)
-    more = [
-        line
-        for line in lines
-        if (key := goods[line.sku.lower()].pk) not in present
-        or quantities[key] > present[key].quantity
-    ]
-    _refuse_unknown(more, known=set(found), among=lines)
+    before = {key: line.quantity for key, line in present.items()}
+    _refuse_unknown(
+        lines,
+        known={
+            sku
+            for sku, variant in goods.items()
+            if variant.pk in for_sale or quantities[variant.pk] <= before.get(variant.pk, 0)
+        },
+    )
     by_key = {variant.pk: variant for variant in goods.values()}
     changes: dict[str, Any] = {}
     for key, line in present.items():
@@ -284,7 +320,6 @@ def _change_lines(order: Order, lines: Sequence[Wanted], *, by: "User | None") -
     total = sum((line.unit_price * quantity for line, quantity in after), Decimal("0.00"))
     _check_total(total)
     if order.status != OrderStatus.DRAFT:
-        before = {key: line.quantity for key, line in present.items()}
         try:
             change_stock(
                 changes={
@@ -347,6 +382,7 @@ def _quantities(lines: Sequence[Wanted], found: Mapping[str, Variant]) -> dict[i
 
 
 def _create(
+    *,
     status: OrderStatus,
     number: str,
     customer: Customer,
@@ -415,19 +451,16 @@ def _check_bounds(lines: Sequence[Wanted]) -> None:
         raise InvalidInput("A quantity is out of bounds.", errors=errors)
 
 
-def _refuse_unknown(
-    lines: Sequence[Wanted], *, known: set[str], among: Sequence[Wanted] | None = None
-) -> None:
-    """Raises `UnknownGoods` for those of `lines` not known; `among` are all that the caller sent."""
-    refused = {line.sku.lower() for line in lines} - known
+def _refuse_unknown(lines: Sequence[Wanted], *, known: set[str]) -> None:
+    """Raises `UnknownGoods` for those of `lines` whose SKU in small letters is not known."""
     errors = [
         FieldError(
             path=("lines", index, "sku"),
             code=UnknownGoods.code,
             detail=f"{line.sku} is not for sale.",
         )
-        for index, line in enumerate(among or lines)
-        if line.sku.lower() in refused
+        for index, line in enumerate(lines)
+        if line.sku.lower() not in known
     ]
     if errors:
         raise UnknownGoods("A line names something that is not for sale.", errors=errors)

@@ -25,6 +25,12 @@ class OrderFactory(factory.Factory[Order]):
         return services.place_order(by=None, **kwargs)
 
 
+class DraftOrderFactory(OrderFactory):
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        return services.draft_order(by=None, **kwargs)
+
+
 class AcceptedOrderFactory(OrderFactory):
     @classmethod
     def _create(cls, model_class, *args, **kwargs):
@@ -54,6 +60,7 @@ class CancelledOrderFactory(OrderFactory):
 
 
 IN_STATUS = {
+    "draft": DraftOrderFactory,
     "pending": OrderFactory,
     "accepted": AcceptedOrderFactory,
     "fulfilled": FulfilledOrderFactory,

@@ -4,17 +4,21 @@ import random
 import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from queue import SimpleQueue
+from threading import Event, Thread
 
 import pytest
+from django.db import connection, transaction
 from django.db.models import Sum
 
-from accounts.tests.factories import ShopkeeperFactory
+from accounts.tests.factories import ShopkeeperFactory, UserFactory
 from catalog import services as catalogue
 from catalog.models import Product, Variant
 from catalog.tests.factories import VariantFactory
 from conftest import Api
 from core.tests.races import at_once
+from core.tests.test_database_errors import wait_for_a_blocked_session
 from customers.models import Customer
 from customers.tests.factories import CustomerFactory
 from orders import services
@@ -22,6 +26,7 @@ from orders.models import Order, OrderChange, OrderLine
 from orders.services import Wanted
 
 from .factories import AcceptedOrderFactory, OrderFactory
+from .shop import assert_books_agree
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -311,18 +316,149 @@ def test_what_is_deleted_while_it_is_ordered_is_either_ordered_or_deleted(what):
             [lambda tea=tea, customer=customer: shop.order(customer, [(tea.sku, 1)]), delete]
         )
 
-        if deleted.status_code == 204:
-            assert ordered.status_code in {400, 409}
+        if ordered.status_code != 201:
+            assert (ordered.status_code in {400, 409}, deleted.status_code) == (True, 204)
             assert [each["pointer"].split("/")[1] for each in ordered.json()["errors"]] == [
                 "customer" if what == "customer" else "lines"
             ]
-        else:
+        elif what == "customer":
             assert (deleted.status_code, deleted.json()["code"]) == (409, "in_use")
-            assert ordered.status_code == 201
+        else:
+            # Ordered, so it is not deleted but kept for the order.
+            assert deleted.status_code == 204
+            tea.refresh_from_db()
+            assert tea.archived_at is not None
         seen[ordered.status_code == 201] += 1
     assert OrderLine.objects.count() == Order.objects.count() == seen[True]
     remaining = {"product": Product, "variant": Variant, "customer": Customer}[what]
-    assert remaining.objects.count() == seen[True]
+    assert remaining.objects.count() >= seen[True]
+    assert_books_agree()
+
+
+def test_edits_moves_and_orders_for_the_same_goods_at_once_never_deadlock_or_oversell():
+    """Each order is edited, decided on and handed over by several at once, goods in any order."""
+    dice = random.Random(4)
+    skus = [f"S{n}" for n in range(5)]
+    for sku in skus:
+        VariantFactory.create(sku=sku, stock=30)
+    customer, boss = CustomerFactory.create(), ShopkeeperFactory.create()
+
+    def some(most):
+        chosen = dice.sample(skus, dice.randint(1, 4))
+        return [Wanted(sku=sku, quantity=dice.randint(1, most)) for sku in chosen]
+
+    orders = [services.place_order(customer=customer, lines=some(3), by=None).pk for _ in range(8)]
+    drafts = [services.draft_order(customer=customer, lines=some(3), by=None).pk for _ in range(4)]
+    calls = []
+    for key in orders + drafts:
+        act = {"order_id": key, "by": boss}
+        calls += [partial(services.edit_order, **act, lines=some(6)) for _ in range(5)]
+        calls += [partial(services.assign_order, **act, to=boss)]
+        calls += [partial(services.accept_order, **act), partial(services.fulfil_order, **act)]
+        calls += [
+            partial(services.return_lines, **act, lines=some(2), restock=True) for _ in range(2)
+        ]
+    calls += [partial(services.place_draft, order_id=key, by=boss) for key in drafts * 2]
+    calls += [partial(services.cancel_order, order_id=key, by=boss) for key in orders[::3]]
+    calls += [
+        partial(services.place_order, customer=customer, lines=some(4), by=None) for _ in range(20)
+    ]
+    dice.shuffle(calls)
+
+    outcomes = at_once(calls, threads=16)
+
+    refused = Counter(type(each).__name__ for each in outcomes if isinstance(each, Exception))
+    assert set(refused) <= {
+        "OutOfStock",
+        "MoveNotAllowed",
+        "EditNotAllowed",
+        "InvalidInput",
+        "StillWithCustomer",
+    }, refused
+    assert_books_agree()
+    # What left the shelf is in orders that keep it, but for what came back.
+    kept = Counter()
+    for order in Order.objects.exclude(status="draft").prefetch_related("lines"):
+        over = order.status in {"rejected", "cancelled"}
+        for line in order.lines.all():
+            kept[line.sku] += (line.fulfilled if over else line.quantity) - line.returned
+    assert {sku: stock + kept[sku] for sku, stock in left().items()} == dict.fromkeys(skus, 30)
+
+
+def test_one_click_made_twice_at_once_hands_one_piece_over():
+    VariantFactory.create(sku="TEA", stock=10)
+    order = AcceptedOrderFactory.create(lines=[Wanted(sku="TEA", quantity=5)])
+    shop = Shop(threads=8)
+    path, body = f"/orders/{order.number}/", {"lines": [{"sku": "TEA", "quantity": 1}]}
+    etag = shop.call("GET", path)["ETag"]
+
+    matched = at_once(
+        [lambda: shop.call("POST", f"{path}fulfil/", body, if_match=etag) for _ in range(8)]
+    )
+    keyed = at_once(
+        [lambda: shop.call("POST", f"{path}fulfil/", body, idempotency_key="k") for _ in range(8)]
+    )
+    seen = Order.objects.get().updated_at
+    clicked = at_once(
+        [
+            partial(
+                services.fulfil_order,
+                order_id=order.pk,
+                by=None,
+                lines=[Wanted(sku="TEA", quantity=1)],
+                seen=seen,
+            )
+        ]
+        * 8
+    )
+
+    assert outcomes_of(matched) == {(200, None): 1, (412, "precondition_failed"): 7}
+    assert set(outcomes_of(keyed)) <= {(200, None), (409, "idempotency_in_flight")}
+    assert Counter(type(each).__name__ for each in clicked) == {"Order": 1, "OrderChanged": 7}
+    assert order.lines.get().fulfilled == 3
+
+
+def test_a_shopper_who_cancels_while_the_shop_accepts_is_either_first_or_refused():
+    shopper = UserFactory.create()
+    customer = CustomerFactory.create(user=shopper)
+    tea = VariantFactory.create(stock=50)
+    shop, phone = Shop(threads=1), Api(shopper)
+    for _ in range(8):
+        order = OrderFactory.create(customer=customer, lines=[Wanted(sku=tea.sku, quantity=1)])
+        path = f"/orders/{order.number}"
+        accepted, cancelled = at_once(
+            [
+                lambda path=path: shop.call("POST", f"{path}/accept/"),
+                lambda path=path: phone.post(f"{path}/cancel/"),
+            ]
+        )
+
+        assert sorted([accepted.status_code, cancelled.status_code]) == [200, 409]
+        order.refresh_from_db()
+        assert order.status == ("accepted" if accepted.status_code == 200 else "cancelled")
+    assert_books_agree()
+
+
+def test_an_order_whose_customer_is_merged_meanwhile_is_still_found():
+    source, target = CustomerFactory.create_batch(2)
+    order = OrderFactory.create(customer=source)
+    boss = Api(ShopkeeperFactory.create())
+    holds, answers = Event(), []
+
+    def accept():
+        holds.wait(timeout=30)
+        answers.append(boss.post(f"/orders/{order.number}/accept/"))
+        connection.close()
+
+    thread = Thread(target=accept)
+    thread.start()
+    with transaction.atomic():
+        services.move_orders(source=source, target=target)
+        holds.set()
+        wait_for_a_blocked_session()
+    thread.join()
+
+    assert (answers[0].status_code, answers[0].json()["customer"]) == (200, target.code)
 
 
 def test_services_called_at_once_behave_like_the_api():

@@ -44,12 +44,42 @@ def test_database_refuses_two_orders_with_one_number():
         execute("UPDATE orders_order SET number = %s WHERE id = %s", first.number, second.pk)
 
 
-@pytest.mark.parametrize("quantity", [0, -1])
-def test_database_refuses_a_line_of_nothing(quantity):
+@pytest.mark.parametrize(
+    ("assignment", "constraint"),
+    [
+        ("quantity = 0", "order_line_quantity_is_positive"),
+        ("quantity = -1", "order_line"),
+        ("fulfilled = 2", "order_line_fulfils_no_more_than_ordered"),
+        ("returned = 1", "order_line_returns_no_more_than_fulfilled"),
+        ("fulfilled = -1", "fulfilled"),
+    ],
+)
+def test_database_refuses_a_line_with(assignment, constraint):
     order = OrderFactory.create()
 
-    with pytest.raises(IntegrityError, match="quantity"):
-        execute("UPDATE orders_orderline SET quantity = %s WHERE order_id = %s", quantity, order.pk)
+    with pytest.raises(IntegrityError, match=constraint):
+        execute(f"UPDATE orders_orderline SET {assignment} WHERE order_id = %s", order.pk)
+
+
+@pytest.mark.parametrize("missing", ["recipient", "address_line_1", "city"])
+def test_database_refuses_a_delivery_to_nowhere(missing):
+    order = OrderFactory.create()
+    execute(
+        "UPDATE orders_order SET delivery_method = 'delivery', recipient = 'W',"
+        " address_line_1 = 'Moi Avenue 12', city = 'Nairobi' WHERE id = %s",
+        order.pk,
+    )
+
+    with pytest.raises(IntegrityError, match="order_delivery_has_an_address"):
+        execute(f"UPDATE orders_order SET {missing} = '' WHERE id = %s", order.pk)
+
+
+def test_database_refuses_two_orders_with_one_reference_but_takes_many_without():
+    OrderFactory.create(reference="R-1")
+    second, _ = OrderFactory.create_batch(2)
+
+    with pytest.raises(IntegrityError, match="orders_order_reference_key"):
+        execute("UPDATE orders_order SET reference = 'R-1' WHERE id = %s", second.pk)
 
 
 def test_database_refuses_a_variant_twice_in_an_order():
@@ -69,10 +99,20 @@ def test_database_refuses_to_enter_a_status_twice():
 
     with pytest.raises(IntegrityError, match="order_enters_each_status_once"):
         execute(
-            "INSERT INTO orders_orderstatuschange (order_id, from_status, to_status, reason)"
-            " VALUES (%s, '', 'pending', '')",
+            "INSERT INTO orders_orderchange"
+            " (order_id, verb, from_status, to_status, reason, changes)"
+            " VALUES (%s, 'placed', '', 'pending', '', '{}')",
             order.pk,
         )
+
+
+def test_database_takes_what_happens_within_a_status_as_often_as_it_happens():
+    order = OrderFactory.create()
+
+    for _ in range(2):
+        order.history.create(verb="edited", from_status="pending", to_status="pending")
+
+    assert order.history.count() == 3
 
 
 def test_customer_and_variant_of_an_order_are_protected():

@@ -2,9 +2,17 @@
 
 import pytest
 
+from accounts.tests.factories import UserFactory
+from customers.tests.factories import CustomerFactory
+from orders import services
 from orders.models import Order
 
-from .factories import AcceptedOrderFactory, OrderFactory, RejectedOrderFactory
+from .factories import (
+    AcceptedOrderFactory,
+    DraftOrderFactory,
+    OrderFactory,
+    RejectedOrderFactory,
+)
 
 
 @pytest.mark.django_db
@@ -14,3 +22,17 @@ def test_pending_leaves_out_what_is_decided():
     RejectedOrderFactory.create()
 
     assert list(Order.objects.pending()) == [pending]
+
+
+@pytest.mark.django_db
+def test_a_shopper_sees_what_was_placed_for_them_and_no_draft_dropped_or_not():
+    shopper = UserFactory.create()
+    customer = CustomerFactory.create(user=shopper)
+    OrderFactory.create()
+    _, dropped, placed = DraftOrderFactory.create_batch(3, customer=customer)
+    services.cancel_order(order_id=dropped.pk, by=None)
+    services.place_draft(order_id=placed.pk, by=None)
+    called_off = OrderFactory.create(customer=customer)
+    services.cancel_order(order_id=called_off.pk, by=None)
+
+    assert list(Order.objects.visible_to(shopper)) == [called_off, placed]

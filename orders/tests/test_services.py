@@ -25,12 +25,14 @@ from .factories import IN_STATUS, OrderFactory
 pytestmark = pytest.mark.django_db
 
 VERBS = {
+    "pending": services.place_draft,
     "accepted": services.accept_order,
     "rejected": lambda **kwargs: services.reject_order(**kwargs, reason="Closed."),
     "fulfilled": services.fulfil_order,
     "cancelled": services.cancel_order,
 }
 ALLOWED = {
+    "draft": ["cancelled", "pending"],
     "pending": ["accepted", "cancelled", "rejected"],
     "accepted": ["cancelled", "fulfilled"],
     "fulfilled": [],
@@ -318,8 +320,8 @@ def test_every_verb_on_every_status(before, after):
         assert order.history.count() == len(unchanged[1]) + 1
         last = order.history.last()
         assert (last.from_status, last.to_status, last.by) == (before, after, boss)
-        given_back = 1 if after in {"rejected", "cancelled"} else 0
-        assert [row["stock"] for row in variants.all()] == [stock[0] + given_back]
+        change = {"pending": -1, "rejected": 1, "cancelled": 0 if before == "draft" else 1}
+        assert [row["stock"] for row in variants.all()] == [stock[0] + change.get(after, 0)]
     else:
         with pytest.raises(MoveNotAllowed) as refused:
             VERBS[after](order_id=order.pk, by=boss)

@@ -7,6 +7,8 @@ import pytest
 from orders.states import ALLOWED, OrderStatus
 
 MOVES = {
+    ("draft", "pending"),
+    ("draft", "cancelled"),
     ("pending", "accepted"),
     ("pending", "rejected"),
     ("pending", "cancelled"),
@@ -17,7 +19,14 @@ MOVES = {
 
 def test_every_status_has_its_row():
     assert set(ALLOWED) == set(OrderStatus)
-    assert OrderStatus.values == ["pending", "accepted", "fulfilled", "rejected", "cancelled"]
+    assert OrderStatus.values == [
+        "draft",
+        "pending",
+        "accepted",
+        "fulfilled",
+        "rejected",
+        "cancelled",
+    ]
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(OrderStatus, repeat=2)))
@@ -25,11 +34,20 @@ def test_of_every_pair_only_the_listed_moves_are_allowed(before, after):
     assert (after in before.allowed) == ((before.value, after.value) in MOVES)
 
 
-def test_goods_come_back_from_the_rejected_and_the_cancelled_alone():
-    assert {status.value for status in OrderStatus if status.gives_back_stock} == {
+def test_nothing_leads_out_of_what_is_over():
+    assert [status.value for status in OrderStatus if not status.allowed] == [
+        "fulfilled",
         "rejected",
         "cancelled",
-    }
+    ]
+
+
+def test_what_waits_can_be_edited_and_what_was_taken_on_can_come_back():
+    assert [status.value for status in OrderStatus if status.can_be_edited] == ["draft", "pending"]
+    assert [status.value for status in OrderStatus if status.can_be_returned] == [
+        "accepted",
+        "fulfilled",
+    ]
 
 
 def test_no_status_can_be_entered_twice():

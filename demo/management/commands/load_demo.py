@@ -44,6 +44,14 @@ _PRODUCTS: list[tuple[str, str, list[tuple[str, str, str, int, int]]]] = [
     ),
 ]
 
+_DESCRIPTIONS = {
+    "Chai": "Black tea from Kericho, for milk and ginger.",
+    "Kahawa": "Ground coffee from Nyeri.",
+    "Asali": "Honey from Kitui, in a jar.",
+    "Taa ya jua": "A lamp that the sun charges.",
+    "Kanga": "A cotton wrap with a saying on it.",
+}
+
 _SHOPPER_PHONE = "0722 000 000"
 _CUSTOMERS = [
     ("Otieno Odhiambo", "0733 000 000", ""),
@@ -84,6 +92,7 @@ def _goods() -> None:
     for name, category, variants in _PRODUCTS:
         create_product(
             name=name,
+            description=_DESCRIPTIONS.get(name, ""),
             category=categories[category],
             variants=[
                 NewVariant(sku=sku, name=label, price=Decimal(price), stock=stock, weight=grams)

@@ -1,0 +1,1 @@
+"""Tables in files: CSV, XLSX and JSON, read and written row by row."""
