@@ -9,7 +9,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.models import User
-from core.admin import MovingAdmin, ReadOnly, ReasonForm, Verb, become
+from core.admin import NOTHING_TO_SAVE, MovingAdmin, ReadOnly, ReasonForm, Verb, become, named
 
 from . import services
 from .models import Order, OrderLine, OrderStatusChange
@@ -69,8 +69,10 @@ class LineInline(ReadOnly, TabularInline):
 class HistoryInline(ReadOnly, TabularInline):
     model = OrderStatusChange
     verbose_name_plural = "history"
-    fields = ("at", "to_status", "by", "reason")
+    fields = ("at", "to_status", "who", "reason")
+    readonly_fields = ("who",)
     extra = 0
+    who = named("by")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return can_see_orders(request.user)
@@ -119,11 +121,7 @@ class OrderAdmin(MovingAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        # There is nothing to type in, so nothing to save.
-        nothing_to_save = dict.fromkeys(
-            ("show_save", "show_save_and_continue", "show_save_and_add_another"), False
-        )
-        context = {**(extra_context or {}), **nothing_to_save}
+        context = {**(extra_context or {}), **NOTHING_TO_SAVE}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from .shop import SHOP_NAME
@@ -54,6 +55,7 @@ UNFOLD: dict[str, Any] = {
         }
     },
     "SHOW_HISTORY": True,
+    "STYLES": [lambda request: static("core/admin.css")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": [
