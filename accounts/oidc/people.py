@@ -8,9 +8,9 @@ from django import forms
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
-from accounts.services.people import check_name
 from core.errors import InvalidInput
 from core.mail import queue_mail
+from core.names import check_name
 
 
 def clean_name(name: str) -> str:

@@ -1,7 +1,6 @@
 """A person's own account: its beginning, their data, its end."""
 
 from typing import Any, cast
-from unicodedata import category
 
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
@@ -12,25 +11,14 @@ from accounts.exceptions import NotYours
 from accounts.models import AuditEntry, Identity, Invitation, User
 from accounts.signals import changed, data_asked_for, leaving, registered
 from accounts.states import Action
-from core.errors import InvalidInput
 from core.models import IdempotencyKey
+from core.names import check_name
 
 from .audit import forget, record
 from .memberships import check_may_leave
 
 # Of the audit log, the newest so many go into what somebody downloads of themselves.
 AUDIT_ENTRIES = 1000
-
-# Control characters, ends of lines, and what is not seen: the marks that turn text round, ….
-_ODD = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-# Names in Persian and Sinhala, and emoji, are spelt with them.
-_JOINERS = "\u200c\u200d"
-
-
-def check_name(name: str) -> None:
-    """Raises `InvalidInput` for control characters and the like, which no name has."""
-    if any(category(each) in _ODD and each not in _JOINERS for each in name):
-        raise InvalidInput.at("name", detail="A name has no control characters.")
 
 
 @transaction.atomic
