@@ -257,25 +257,17 @@ LISTS = [
     if isinstance(its_admin, DukaModelAdmin | ReadOnlyAdmin)
 ]
 ODD = [
-    "?pk__exact=x",
     "?id__exact=9999999999999999999999",
-    "?id__in=x,y",
-    "?id__isnull=x",
-    "?at__gte=yesterday",
-    "?created_at__gte=x",
-    "?placed_at__gte=0001-01-01T00:00:00%2B23:59",
+    "?pk__in=x,y",
     "?created_at__gte=9999-99-99",
-    "?role__exact=x&source__exact=%27",
     "?o=x.y",
-    "?o=99",
     "?p=99999999999999999999",
-    "?p=x",
-    "?all=x",
     "?q=%27%22%5c%25",
-    "?e=1",
 ]
 
 
+# As in the shop: a list is read without a transaction, which a refused statement would break.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", LISTS)
 def test_an_address_of_a_list_that_was_written_by_hand_is_no_500(path):
     client = browser_of(SuperuserFactory.create(), raise_request_exception=False)
