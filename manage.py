@@ -8,8 +8,14 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
     # Here, so that the variable above is set before Django is.
-    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
-    from django.core.management import execute_from_command_line  # noqa: PLC0415
+    try:
+        from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
+        from django.core.management import execute_from_command_line  # noqa: PLC0415
+    except ModuleNotFoundError:
+        sys.exit(
+            "Run `make run` or `make test` once: they install what Duka needs, into .venv/."
+            " Then it is `.venv/bin/python manage.py …`."
+        )
 
     try:
         execute_from_command_line(sys.argv)

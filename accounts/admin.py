@@ -8,9 +8,10 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
@@ -19,10 +20,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from core.admin import MovingAdmin, ReadOnlyAdmin, Verb, become
+from core.admin import NOTHING_TO_SAVE, MovingAdmin, ReadOnlyAdmin, Verb, become, named, tell
 from core.errors import DomainError
 
 from .models import AuditEntry, Identity, Invitation, Machine, Membership, User
+from .oidc.discovery import endpoint
 from .permissions import can_manage_employees, labels_of
 from .services import invitations, machines, memberships
 from .states import Role, Source, Standing
@@ -46,9 +48,13 @@ class RightsForm(forms.ModelForm[Any]):
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         choices=[(code, label) for code, (label, _) in settings.SHOP_RIGHTS.items()],
-        help_text="A shopkeeper may do everything, whatever is ticked.",
     )
     granted_by: User
+    rights_help = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["rights"].help_text = self.rights_help
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -80,18 +86,31 @@ class AccessAdmin(MovingAdmin):
     can_see = can_manage_employees
     can_manage = can_manage_employees
     form = RightsForm
+    rights_help = "A shopkeeper may do everything, whatever is ticked."
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        return type(form.__name__, (form,), {"granted_by": request.user})
+        more = {"granted_by": request.user, "rights_help": self.rights_help}
+        return type(form.__name__, (form,), more)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # Most of it is not made in the admin; the audit log has all of it.
+        context = {**(extra_context or {}), "show_history": False}
+        return super().changeform_view(request, object_id, form_url, context)
 
     @display(description="rights")
     def granted(self, row: Any) -> str:
         if getattr(row, "role", None) == Role.SHOPKEEPER:
             return "Everything"
-        return ", ".join(labels_of(row.rights)) or "None"
+        return ", ".join(labels_of(row.rights)) or "-"
 
     @display(description="state", label=_COLOURS)
     def standing(self, row: Any) -> tuple[str, str]:
@@ -102,13 +121,19 @@ class AccessAdmin(MovingAdmin):
         return str(row.state.label)
 
     def show_once(
-        self, request: HttpRequest, *, title: str, values: dict[str, str]
+        self,
+        request: HttpRequest,
+        *,
+        title: str,
+        values: dict[str, str],
+        more: dict[str, str] | None = None,
     ) -> HttpResponse:
         """Answer with what is kept nowhere: not in a message, which waits in a cookie."""
         context = {
             **self.admin_site.each_context(request),
             "title": title,
             "values": values,
+            "more": more or {},
             "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
         }
         # The admin's pages are never cached.
@@ -127,6 +152,16 @@ class EmployeeAdmin(AccessAdmin):
     search_fields = ("user__first_name", "user__last_name", "user__email")
     fields = ("person", "email", "role", "rights", "source", "state_now")
     readonly_fields = ("person", "email", "source", "state_now")
+    actions_detail = ("audit_log",)
+
+    @action(description="Audit log", url_path="audit", permissions=["view"])
+    def audit_log(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What they did, and what was done to them."""
+        row: Any = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        query = urlencode({"q": row.user.subject})
+        return HttpResponseRedirect(f"{reverse('admin:accounts_auditentry_changelist')}?{query}")
 
     @display(description="name", ordering="user__first_name")
     def person(self, row: Membership) -> str:
@@ -162,14 +197,37 @@ class EmployeeAdmin(AccessAdmin):
 @admin.register(Invitation)
 class InvitationAdmin(AccessAdmin):
     verbs = (Verb(name="revoke", to=Standing.REVOKED, move=invitations.revoke),)
-    list_display = ("__str__", "granted", "standing", "invited_by", "created_at", "expires_at")
+    list_display = ("__str__", "granted", "standing", "inviter", "created_at", "expires_at")
     list_filter = ("role", "created_at")
     list_select_related = ("invited_by",)
     search_fields = ("email", "phone")
+    rights_help = (
+        f"{AccessAdmin.rights_help} An employee without any can do nothing until you grant some."
+    )
+    inviter = named("invited_by")
+    guest = named("accepted_by")
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        sent = "We send the link there. Leave both empty to hand it over yourself."
+        kwargs["help_texts"] = {} if obj else {"email": sent, "phone": sent}
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), **NOTHING_TO_SAVE}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         asked = ("role", "rights", "email", "phone")
-        shown = ("role", "granted", "email", "phone", "state_now", "invited_by", "expires_at")
+        shown = ("role", "granted", "email", "phone", "state_now", "inviter", "expires_at", "guest")
         return asked if obj is None else shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -201,6 +259,7 @@ class MachineAdmin(AccessAdmin):
     list_display = ("name", "client_id", "granted", "standing", "last_used_at", "expires_at")
     search_fields = ("name", "client__id")
     actions_detail = ("renew_this",)
+    rights_help = ""
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         asked = ("name", "rights", "expires_at")
@@ -216,6 +275,8 @@ class MachineAdmin(AccessAdmin):
     ) -> Any:
         if obj is None and not settings.OIDC_EMBEDDED:
             kwargs["form"] = OutsideMachineForm
+        when = f"Empty: never. In the time of {settings.SHOP_TIME_ZONE}."
+        kwargs["help_texts"] = {"expires_at": when}
         return super().get_form(request, obj, change=change, **kwargs)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -255,22 +316,45 @@ class MachineAdmin(AccessAdmin):
         if request.method != "POST":
             rows = Machine.objects.filter(pk=machine.pk)
             return self.ask(request, rows, verb, forms.Form())
-        machine, secret = machines.renew_secret(
-            machine_id=machine.pk, by=cast("User", request.user)
-        )
+        try:
+            machine, secret = machines.renew_secret(
+                machine_id=machine.pk, by=cast("User", request.user)
+            )
+        except DomainError as error:
+            tell(request, error)
+            page = reverse("admin:accounts_machine_change", args=[object_id])
+            return HttpResponseRedirect(page)
         return self._show_secret(request, machine, secret)
 
     def _show_secret(self, request: HttpRequest, machine: Machine, secret: str) -> HttpResponse:
         values = {"Client id": str(machine.client_id), "Client secret": secret}
-        return self.show_once(request, title=f"Access for {machine}", values=values)
+        address = endpoint("token_endpoint")
+        call = f"curl -u '{machine.client_id}:{secret}' {address} -d grant_type=client_credentials"
+        more = {"Where it gets tokens": address, "How, to try it": call}
+        return self.show_once(request, title=f"Access for {machine}", values=values, more=more)
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    list_display = ("at", "actor", "action", "target", "address")
+    list_display = ("at", "who", "action", "target", "address")
     list_filter = ("action", "at")
     list_select_related = ("actor",)
-    search_fields = ("target", "address")
+    # By subject, somebody is found whatever they are called.
+    search_fields = ("target", "address", "actor_subject", "target_subject")
+    search_help_text = "Whom or what it was about, an address, or somebody's subject."
+    readonly_fields = ("who",)
+    fields = (
+        "at",
+        "who",
+        "actor_subject",
+        "action",
+        "target",
+        "target_subject",
+        "address",
+        "request_id",
+        "detail",
+    )
+    who = named("actor")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return can_manage_employees(request.user)

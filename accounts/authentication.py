@@ -47,7 +47,9 @@ class BearerAuthentication(authentication.BaseAuthentication):
         return user, token
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="api"'
+        shown = request.headers.get("Authorization", "").lower().startswith("bearer")
+        # RFC 6750, 3.1: a reason only to those who showed a token.
+        return 'Bearer realm="api"' + (', error="invalid_token"' if shown else "")
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # a library without types

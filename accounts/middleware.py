@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 
 from core.middleware import path_to_tell
 
-from .services.audit import record_refusal
+from .services.audit import REFUSAL_TOLD, record_refusal
 
 
 class RefusalMiddleware:
@@ -18,6 +18,8 @@ class RefusalMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
+        if REFUSAL_TOLD in request.META:
+            return response
         shown = "Authorization" in request.headers
         # Not a 401 to a caller who showed nothing: that is how programs ask what is wanted.
         if response.status_code == 403 or (response.status_code == 401 and shown):

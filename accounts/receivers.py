@@ -3,13 +3,20 @@
 from typing import Any
 
 from allauth.account.signals import (
+    email_changed,
     email_confirmed,
     password_changed,
     password_reset,
     password_set,
 )
+from allauth.mfa.signals import (
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+)
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
+from django.http import HttpRequest
 
 from .models import User
 from .services.audit import record, record_refusal
@@ -19,7 +26,10 @@ from .states import Action
 
 
 @receiver(user_logged_in)
-def on_sign_in(*, user: User, **_: Any) -> None:
+def on_sign_in(*, user: User, request: HttpRequest | None = None, **_: Any) -> None:
+    if request is not None:
+        # It may have begun as a stranger's, which lasts an hour.
+        request.session.set_expiry(None)
     record(Action.SIGNED_IN, by=user, target=user, backend=getattr(user, "backend", ""))
 
 
@@ -43,6 +53,17 @@ def on_sign_out(*, user: User | None, **_: Any) -> None:
 def on_new_password(*, user: User, **_: Any) -> None:
     # As other sessions end, so does what other clients were given.
     end_tokens(user=user)
+    record(Action.NEW_PASSWORD, by=user, target=user)
+
+
+@receiver([authenticator_added, authenticator_removed, authenticator_reset])
+def on_second_step(*, user: User, authenticator: Any, **_: Any) -> None:
+    record(Action.SECOND_STEP, by=user, target=user, kind=str(authenticator.type))
+
+
+@receiver(email_changed)
+def on_new_email(*, user: User, **_: Any) -> None:
+    record(Action.NEW_EMAIL, by=user, target=user)
 
 
 @receiver(email_confirmed)

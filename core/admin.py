@@ -1,22 +1,39 @@
 """The base of every admin page, and the pages for background work."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import DatabaseError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from unfold.admin import ModelAdmin
-from unfold.decorators import action
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from .errors import DomainError
 from .models import PeriodicJob, Worker
 from .permissions import Predicate
+
+# What the context of a page says that has nothing to type in.
+NOTHING_TO_SAVE = dict.fromkeys(
+    ("show_save", "show_save_and_continue", "show_save_and_add_another"), False
+)
+
+
+def named(field: str) -> Any:
+    """Return a column with a name alone: Django would link to a page that few may open."""
+
+    @display(description=field.replace("_", " "), ordering=field)
+    def name(self: object, row: Model) -> str:
+        return str(getattr(row, field) or "-")
+
+    return name
 
 
 class AsksPredicates:
@@ -63,6 +80,21 @@ class DukaModelAdmin(AsksPredicates, ModelAdmin):
             tell(request, error)
             return HttpResponseRedirect(request.get_full_path())
         return response
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            # Of several that are deleted together, all or none. A list alone needs no transaction.
+            with transaction.atomic() if request.method == "POST" else nullcontext():
+                response: HttpResponse = super().changelist_view(request, extra_context)
+                return response
+        except DomainError as error:
+            tell(request, error)
+        except (ValueError, DatabaseError):
+            # A filter or a key that somebody wrote into the address by hand.
+            messages.error(request, "The list cannot be shown so.")
+        return HttpResponseRedirect(request.path)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -233,7 +265,17 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
-    pass
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        # The admin knows the history only of what was typed in there.
+        context = {**(extra_context or {}), "show_history": False}
+        response: HttpResponse = super().changeform_view(request, object_id, form_url, context)
+        return response
 
 
 def tell(request: HttpRequest, error: DomainError) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import (
@@ -106,9 +107,19 @@ class OddInputMiddleware:
         if "%00" in request.META.get("QUERY_STRING", "") and not wants_problem(request):
             # The API refuses it by the parameter's name; a page of the admin would fail on it.
             return HttpResponseBadRequest("Null characters are not allowed.")
+        if not _is_readable(request.GET.get("next", "")):
+            return HttpResponseBadRequest("`next` is not an address.")
         for name in [name for name, value in request.COOKIES.items() if "\x00" in value]:
             del request.COOKIES[name]
         return self.get_response(request)
+
+
+def _is_readable(address: str) -> bool:
+    try:
+        urlsplit(address)
+    except ValueError:
+        return False
+    return True
 
 
 class SlashMiddleware(CommonMiddleware):

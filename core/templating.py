@@ -9,4 +9,5 @@ def shop(request: HttpRequest) -> dict[str, object]:
         "shop_name": settings.SHOP_NAME,
         "oidc_embedded": settings.OIDC_EMBEDDED,
         "oidc_account_url": settings.OIDC_ACCOUNT_URL,
+        "passkeys": settings.PASSKEYS_OFFERED,
     }

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from core.admin import DukaModelAdmin, become
+from core.admin import DukaModelAdmin, become, named
 
 from . import services
 from .models import Customer
@@ -30,8 +30,10 @@ class CustomerAdmin(DukaModelAdmin):
     list_display = ("name", "code", "phone", "email", "language")
     list_filter = ("language", "created_at")
     search_fields = ("name", "code", "phone", "email")
-    fields = ("name", "phone", "email", "language", "code", "user")
-    raw_id_fields = ("user",)
+    fields = ("name", "phone", "email", "language", "code", "account")
+    # Whose orders and messages they may read follows from it: people prove their phone themselves.
+    readonly_fields = ("account",)
+    account = named("user")
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         if change:

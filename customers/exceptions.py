@@ -19,6 +19,18 @@ class PhoneTaken(Conflict):
     code = "phone_taken"
 
 
+class NotForMachines(Conflict):
+    """A program has no phone of its own."""
+
+    code = "not_for_machines"
+
+
+class Forgotten(Conflict):
+    """Whoever this was has asked to be forgotten."""
+
+    code = "forgotten"
+
+
 class WrongCode(InvalidInput):
     """The code is wrong, too old, or was tried too often; which of them is not told."""
 

@@ -18,8 +18,17 @@ from core.events import Notice, Recipient
 from core.phones import ImpossiblePhone, parse_phone
 from core.sequences import next_value
 
-from .exceptions import CodeTaken, HasOrders, PhoneTaken, TooManyCodes, WrongCode
+from .exceptions import (
+    CodeTaken,
+    Forgotten,
+    HasOrders,
+    NotForMachines,
+    PhoneTaken,
+    TooManyCodes,
+    WrongCode,
+)
 from .models import Customer, PhoneCode
+from .permissions import can_manage_customers
 from .signals import data_asked_for, forgotten, merged, phone_code_sent
 
 # How many codes go to one phone, or by one account, within how long.
@@ -75,8 +84,11 @@ def update_customer(*, customer_id: int, **changes: Any) -> Customer:
     Raises:
         InvalidInput: neither phone nor e-mail would be left, or an impossible phone number.
         CodeTaken: another customer has the code.
+        Forgotten: they deleted their account.
     """
     customer = Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
+    if customer.forgotten_at:
+        raise Forgotten("They asked to be forgotten. Make a new customer instead.")
     for name, value in changes.items():
         setattr(customer, name, value)
     _save(customer)
@@ -171,10 +183,13 @@ def send_phone_code(*, user: User, phone: str) -> PhoneCode:
     """Send a code by SMS to a phone that somebody says is theirs.
 
     Raises:
-        ImpossiblePhone: it is no phone number.
+        ImpossiblePhone: it is no phone number, or one that takes no SMS or costs extra.
+        NotForMachines: it is a program that asks.
         TooManyCodes: too many were sent to it, or asked for by them, of late.
     """
-    phone = parse_phone(phone)
+    if hasattr(user, "machine"):
+        raise NotForMachines("Only people can prove a phone number.")
+    phone = parse_phone(phone, only_mobile=True)
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
     with connection.cursor() as cursor:
         # Of a phone too, or accounts that ask at once would be counted past one another.
@@ -211,7 +226,8 @@ def claim_phone(*, user: User, code: str) -> Customer:
 
     Raises:
         WrongCode: it is not the last one that was sent, or its time or tries are over.
-        PhoneTaken: another account has the number.
+        PhoneTaken: another account has the number, or they could have written it into somebody
+            else's record themselves.
     """
     phone = _prove(user=user, code=code)
     if phone is None:
@@ -245,6 +261,11 @@ def _take_phone(*, user: User, phone: str) -> Customer:
     if any(each.user_id not in (None, user.pk) for each in with_phone):
         raise PhoneTaken("Another account has this number. Please ask the shop to help.")
     found = next((each for each in with_phone if each.user_id is None), None)
+    if found is not None and can_manage_customers(user):
+        raise PhoneTaken(
+            "A customer record has this number, and you may change customers' numbers. Take it out"
+            " of that record first; its orders stay there."
+        )
     if own is None and found is None:
         return create_customer(name=user.get_full_name() or phone, phone=phone, user=user)
     if found is None:

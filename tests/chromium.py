@@ -112,6 +112,6 @@ def picture(page: Page, name: str) -> None:
 
 
 def sign_in(page: Page, address: str, password: str) -> None:
-    page.get_by_label("E-mail").or_(page.get_by_label("Email")).fill(address)
+    page.get_by_label("E-mail").fill(address)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in", exact=True).click()

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from accounts.models import User
 from accounts.services import invitations, memberships, people
 from accounts.states import Role
-from customers.models import Customer
+from customers.models import Customer, PhoneCode
 from customers.services import create_customer
 
 from .chromium import PHONE, open_chromium, open_shop, picture, sign_in, visitor
@@ -297,6 +297,40 @@ def test_the_pages_work_by_keyboard_and_fit_a_phone(chromium, tmp_path, shopkeep
             )
             assert not too_wide, path
             assert page.locator("h1").count() == 1, path
+        assert page.errors == []
+
+
+def test_a_double_click_sends_once_and_a_secret_is_copied(chromium, tmp_path, shopkeeper):
+    with open_shop(tmp_path, host="localhost") as shop:
+        page = visitor(chromium)
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(f"{shop.url}/oidc/authenticate/")
+        sign_in(page, "mama@example.com", PASSWORD)
+        page.wait_for_url("**/account/")
+        page.goto(f"{shop.url}/account/phone/")
+        page.get_by_label("Phone number").fill("0722 000 009")
+        page.get_by_role("button", name="Send the code").dblclick()
+        expect(page.get_by_label("Code")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert PhoneCode.objects.count() == 1
+        # A page that one comes back to sends again.
+        page.go_back()
+        page.get_by_label("Phone number").fill("0722 000 009")
+        page.get_by_role("button", name="Send the code").click()
+        expect(page.get_by_label("Code")).to_be_visible()
+        assert PhoneCode.objects.count() == 2
+
+        page.goto(f"{shop.url}/admin/accounts/machine/add/")
+        page.get_by_label("Name").fill("Till")
+        page.get_by_role("button", name="Save", exact=True).click()
+        secret = page.locator("code").nth(1).inner_text()
+        page.get_by_role("button", name="Copy").nth(1).click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == secret
+        page.set_viewport_size({"width": 390, "height": 800})
+        for code in page.locator("code").all():
+            assert code.evaluate("e => e.scrollWidth <= e.clientWidth")
+        picture(page, "machine-made")
         assert page.errors == []
 
 

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.exceptions import SignInAgain
+from accounts.exceptions import NotYours, SignInAgain
 from accounts.models import AuditEntry, Invitation, Machine, Membership, User
 from accounts.permissions import can_manage_employees, permissions_of_right
 from accounts.services import invitations, machines, memberships, people
@@ -75,6 +75,8 @@ class MeView(APIView):
 
         What they ordered is kept without who they were.
         """
+        if hasattr(request.user, "machine"):
+            raise NotYours("A machine's access is revoked, not deleted.")
         # A token says nothing of when its owner was there.
         if request.auth is not None or not recently_proved(request):
             raise SignInAgain("Sign in again, in the browser, before you delete your account.")

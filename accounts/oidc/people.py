@@ -8,10 +8,28 @@ from django import forms
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
+from core.errors import InvalidInput
 from core.mail import queue_mail
+from core.names import check_name
+
+
+def clean_name(name: str) -> str:
+    """Return a name as it was typed, or say at its field what no name has."""
+    try:
+        check_name(name)
+    except InvalidInput as error:
+        raise forms.ValidationError(error.detail) from None
+    return name
 
 
 class AccountAdapter(DefaultAccountAdapter):
+    # As the shop's own pages spell it.
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "duplicate_email": "This is your e-mail address already.",
+        "email_password_mismatch": "The e-mail address or the password is not right.",
+        "email_taken": "There is an account with this e-mail address already.",
+    }
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         # By a worker, so that an answer takes as long whether or not there was one to send.
         message = self.render_mail(template_prefix, email, context | {"email": email})
@@ -41,6 +59,9 @@ class NameForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     field_order = ("name", "email", "password1")
+
+    def clean_name(self) -> str:
+        return clean_name(self.cleaned_data["name"])
 
     def signup(self, request: HttpRequest, user: Any) -> None:
         user.first_name = self.cleaned_data["name"]

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -38,17 +39,34 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/home.html")
 
 
+@require_GET
+def favicon(request: HttpRequest) -> HttpResponse:
+    """The mark, for programs that ask for it without reading a page."""
+    return redirect(static("accounts/mark.svg"))
+
+
 @sign_in_required
 @require_http_methods(["GET", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     user = _user(request)
     form = NameForm(request.POST or None, initial={"name": user.get_full_name()})
     if request.method == "POST" and form.is_valid():
-        people.change_name(user=user, name=form.cleaned_data["name"])
-        messages.success(request, "Saved.")
-        return redirect("account")
+        try:
+            people.change_name(user=user, name=form.cleaned_data["name"])
+        except DomainError as error:
+            form.add_error("name", error.errors[0].detail if error.errors else error.detail)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("account")
     memberships = [each for each in user.memberships.all() if each.is_active]
     return render(request, "pages/account.html", {"form": form, "memberships": memberships})
+
+
+@sign_in_required
+@require_GET
+def change_password(request: HttpRequest) -> HttpResponse:
+    """Lead to where it is changed: with an outside provider, there."""
+    return redirect("account_change_password" if settings.OIDC_EMBEDDED else "account")
 
 
 @sign_in_required

@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from accounts.oidc.backchannel import IN_PROCESS
-from accounts.services.audit import record_refusal
+from accounts.services.audit import REFUSAL_TOLD, record_refusal
 
 _APP = "allauth.idp.oidc"
 
@@ -42,6 +42,7 @@ def token(request: HttpRequest) -> HttpResponse:
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         ratelimit.consume(request, app=_APP, action="token_refused", key=key)
         record_refusal(by=None, target="token", client=client[:100])
+        request.META[REFUSAL_TOLD] = True
     return response
 
 

@@ -4,7 +4,7 @@ import logging
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
-from django.contrib import auth
+from django.contrib import auth, messages
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -26,6 +26,9 @@ from accounts.services.setup import ensure_own_client
 
 logger = logging.getLogger("duka.sign_in")
 
+# How long it may take from here to the provider and back.
+STRANGER_SECONDS = 3600
+
 
 class SignInView(OIDCAuthenticationRequestView):
     """`/oidc/authenticate/?next=…` sends people to the provider; `again=1` has them prove anew."""
@@ -36,6 +39,9 @@ class SignInView(OIDCAuthenticationRequestView):
             return HttpResponseRedirect(f"{settings.SHOP_URL}{request.get_full_path()}")
         if settings.OIDC_EMBEDDED:
             ensure_own_client()
+        if not request.user.is_authenticated:
+            # What a stranger begins and leaves need not be kept as long as a sign-in.
+            request.session.set_expiry(STRANGER_SECONDS)
         try:
             response: HttpResponse = super().get(request)
         except ProviderUnavailableError as error:
@@ -155,4 +161,5 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session here and, with an outside provider, lead to its end there."""
     address = end_session_url(request)
     auth.logout(request)
+    messages.success(request, "You are signed out.")
     return HttpResponseRedirect(address)

@@ -8,12 +8,16 @@ from . import account, invitations, provider, sign_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", account.home, name="home"),
+    path("favicon.ico", account.favicon),
     path("account/", account.account, name="account"),
     path("account/data/", account.download, name="account_data"),
     path("account/delete/", account.delete, name="account_delete"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("admin/login/", sign_in.admin_login),
     path("admin/logout/", sign_in.sign_out),
+    # Django's own page has no limit of tries and leaves tokens as they are.
+    path("admin/password_change/", account.change_password),
+    path("admin/password_change/done/", account.change_password),
     path("oidc/logout/", sign_in.sign_out, name="sign_out"),
     path("oidc/backchannel-logout/", sign_in.back_channel_logout, name="back_channel_logout"),
     path("oidc/", include("mozilla_django_oidc.urls")),

@@ -15,6 +15,8 @@ from core import request_id
 # A caller who is refused again and again is told of once in so many seconds.
 REFUSAL_SECONDS = 60
 REFUSALS_AT_MOST = 20
+# In a request's META: its refusal is written down already, in better words.
+REFUSAL_TOLD = "duka.refusal_told"
 
 
 def record(

@@ -102,9 +102,15 @@ def accept(*, token: str, user: User) -> Membership:
     if hasattr(user, "machine"):
         # What a machine may is said by its own rights alone.
         raise NotInvited("An invitation is for a person.")
-    membership = memberships.employ(
-        user=user, role=Role(invitation.role), rights=invitation.rights, by=invitation.invited_by
-    )
+    try:
+        membership = memberships.employ(
+            user=user,
+            role=Role(invitation.role),
+            rights=invitation.rights,
+            by=invitation.invited_by,
+        )
+    except User.DoesNotExist:
+        raise NotInvited("An invitation is for somebody with an account.") from None
     invitation.accepted_at = timezone.now()
     invitation.accepted_by = user
     invitation.save()

@@ -129,7 +129,10 @@ def renew_secret(*, machine_id: int, by: User | None) -> tuple[Machine, str]:
 
 @transaction.atomic
 def revoke_machine(*, machine_id: int, by: User | None) -> Machine:
-    """End a machine's access at once, tokens that it holds included."""
+    """End a machine's access at once, tokens that it holds included.
+
+    Whoever manages employees may do so whatever it may: it is what one does in an emergency.
+    """
     machine = _locked(machine_id)
     if machine.revoked_at is None:
         machine.revoked_at = timezone.now()

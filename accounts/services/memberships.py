@@ -54,6 +54,7 @@ def employ(
 
     Raises:
         AlreadyEmployed: they work here already.
+        User.DoesNotExist: they have deleted their account meanwhile.
     """
     user = User.objects.select_for_update().get(pk=user.pk)
     if user.memberships.filter(source=Source.LOCAL).exists():
@@ -104,11 +105,12 @@ def suspend(*, membership_id: int, by: User | None) -> Membership:
     """Take all rights from somebody for a time; what they may is kept for `resume`.
 
     Raises:
-        NotYours: a shopkeeper can be suspended only by a shopkeeper.
+        NotYours: they may more than `by`.
         LastShopkeeper: nobody would be left who may do everything.
     """
     membership = _locked(membership_id, by=by)
     if membership.suspended_at is None:
+        _check_holds(membership, by=by)
         membership.suspended_at = timezone.now()
         membership.save()
         _keep_a_shopkeeper(was=membership.role)
@@ -126,7 +128,7 @@ def resume(*, membership_id: int, by: User | None) -> Membership:
     """
     membership = _locked(membership_id, by=by)
     if membership.suspended_at is not None:
-        check_grant(by=by, role=Role(membership.role), rights=_in_order(membership.rights))
+        _check_holds(membership, by=by)
         membership.suspended_at = None
         membership.save()
         _follow(membership.user)
@@ -139,7 +141,7 @@ def remove(*, membership_id: int, by: User | None) -> None:
     """End somebody's work here; their account stays, as a shopper's.
 
     Raises:
-        NotYours: a shopkeeper can be removed only by a shopkeeper.
+        NotYours: they may more than `by`.
         ProviderDecides: the sign-in provider would make it anew; suspend it instead.
         LastShopkeeper: nobody would be left who may do everything.
     """
@@ -148,6 +150,7 @@ def remove(*, membership_id: int, by: User | None) -> None:
         raise ProviderDecides(
             "The sign-in provider says that they work here. Suspend them, or change it there."
         )
+    _check_holds(membership, by=by)
     membership.delete()
     _keep_a_shopkeeper(was=membership.role)
     _follow(membership.user)
@@ -208,6 +211,12 @@ def _locked(membership_id: int, *, by: User | None) -> Membership:
     if membership.role == Role.SHOPKEEPER and by is not None and not _is_shopkeeper(by):
         raise NotYours("Only a shopkeeper can change what a shopkeeper may.")
     return membership
+
+
+def _check_holds(membership: Membership, *, by: User | None) -> None:
+    """Nobody gives or takes what they lack themselves; leaving is another matter."""
+    if by != membership.user:
+        check_grant(by=by, role=Role(membership.role), rights=_in_order(membership.rights))
 
 
 def lock_shopkeepers() -> None:

@@ -3,16 +3,22 @@
 from typing import Any, cast
 
 from allauth.account.models import EmailAddress
+from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.exceptions import NotYours
 from accounts.models import AuditEntry, Identity, Invitation, User
 from accounts.signals import changed, data_asked_for, leaving, registered
 from accounts.states import Action
 from core.models import IdempotencyKey
+from core.names import check_name
 
 from .audit import forget, record
 from .memberships import check_may_leave
+
+# Of the audit log, the newest so many go into what somebody downloads of themselves.
+AUDIT_ENTRIES = 1000
 
 
 @transaction.atomic
@@ -56,8 +62,18 @@ def create_local_person(*, name: str, email: str, password: str) -> User:
 
 @transaction.atomic
 def change_name(*, user: User, name: str) -> User:
-    """Change how somebody is called."""
+    """Change how somebody is called.
+
+    Raises:
+        NotYours: a machine is named by those who manage employees.
+        InvalidInput: it holds what no name does: line ends, marks that turn text round.
+    """
+    check_name(name)
     user = User.objects.select_for_update().get(pk=user.pk)
+    if hasattr(user, "machine"):
+        raise NotYours("A machine's name is changed by those who manage employees.")
+    if user.get_full_name() != name:
+        record(Action.RENAMED, by=user, target=user, was=user.get_full_name(), name=name)
     user.first_name, user.last_name = name, ""
     user.save(update_fields=["first_name", "last_name"])
     changed.send(sender=User, user=user)
@@ -93,12 +109,16 @@ def personal_data(*, user: User) -> dict[str, Any]:
             for each in user.memberships.all()
         ],
         "audit": list(
-            AuditEntry.objects.filter(actor=user).values("at", "action", "target", "address")
+            AuditEntry.objects.filter(actor=user)
+            .order_by("-pk")
+            .values("at", "action", "target", "address")[:AUDIT_ENTRIES]
         ),
     }
     for _, sections in data_asked_for.send(sender=User, user=user):
         data |= cast("dict[str, Any]", sections)
-    record(Action.DATA_TAKEN, by=user, target=user)
+    # Written once a minute: what is asked for in a loop must not fill the log.
+    if cache.add(f"data-taken-{user.pk}", 1, 60):
+        record(Action.DATA_TAKEN, by=user, target=user)
     return data
 
 
@@ -114,8 +134,9 @@ def delete_account(*, user: User) -> None:
     invitations = Invitation.objects.filter(invited_by=user)
     invitations.open().update(revoked_at=timezone.now())
     invitations.update(invited_by=None)
-    accepted = list(Invitation.objects.filter(accepted_by=user))
     user = User.objects.select_for_update().get(pk=user.pk)
+    # Read under the lock: one may just have been accepted.
+    accepted = list(Invitation.objects.filter(accepted_by=user))
     leaving.send(sender=User, user=user)
     forget(user, invitations=accepted)
     Invitation.objects.filter(accepted_by=user).update(accepted_by=None, email="", phone="")

@@ -3,13 +3,15 @@
 import re
 
 import pytest
+from django.contrib.admin import site as admin_site
 from django.urls import reverse
 
 from accounts.models import Invitation, Machine, Membership
 from accounts.services import invitations, machines, memberships
 from accounts.services.people import create_local_person
 from accounts.states import Role
-from accounts.tests.factories import browser_of
+from accounts.tests.factories import SuperuserFactory, browser_of
+from core.admin import DukaModelAdmin, ReadOnlyAdmin
 
 pytestmark = pytest.mark.django_db
 
@@ -189,6 +191,109 @@ def test_a_machine_of_an_outside_provider_is_entered_by_its_subject(back_office,
     back_office.post(page("machine", "add"), {"name": "Till", "rights": [], "subject": "service-7"})
 
     assert Machine.objects.get().user.identities.get().subject == "service-7"
+
+
+def said(response):
+    return [str(each) for each in response.context["messages"]]
+
+
+def test_of_several_that_are_removed_all_or_none_go():
+    person("Baraka", role=Role.EMPLOYEE)
+    mama = person("Mama", role=Role.SHOPKEEPER)
+    person("Otieno", role=Role.EMPLOYEE)
+    everybody = list(Membership.objects.values_list("pk", flat=True))
+    form = {"action": "delete_selected", "_selected_action": everybody, "post": "yes"}
+
+    response = browser_of(mama).post(page("membership"), form, follow=True)
+
+    assert said(response) == ["The shop needs a shopkeeper. Make somebody else one first."]
+    assert Membership.objects.count() == 3
+
+    others = Membership.objects.exclude(user=mama).values_list("pk", flat=True)
+    browser_of(mama).post(page("membership"), form | {"_selected_action": list(others)})
+    assert Membership.objects.get().user == mama
+
+
+def test_a_new_secret_is_refused_in_a_sentence(back_office, mama):
+    akinyi = person("Akinyi", role=Role.EMPLOYEE, rights=["manage_employees"])
+    machine, secret = machines.create_machine(by=mama, name="Till", rights=["see_orders"])
+    renew = page("machine", "change", machine.pk).replace("/change/", "/renew/")
+
+    response = browser_of(akinyi).post(renew, {"confirmed": "1"}, follow=True)
+
+    assert said(response) == ["You can't grant what you may not do yourself: See orders."]
+    assert machine.client.check_secret(secret)
+    machines.revoke_machine(machine_id=machine.pk, by=mama)
+    response = back_office.post(renew, {"confirmed": "1"}, follow=True)
+    assert (response.status_code, len(said(response))) == (200, 1)
+
+
+def test_who_manages_employees_revokes_a_machine_whatever_it_may(mama):
+    akinyi = person("Akinyi", role=Role.EMPLOYEE, rights=["manage_employees"])
+    machine, _ = machines.create_machine(by=mama, name="Till", rights=["see_orders"])
+    revoke = page("machine", "change", machine.pk).replace("/change/", "/revoke/")
+
+    browser_of(akinyi).post(revoke, {"confirmed": "1"})
+
+    machine.refresh_from_db()
+    assert machine.revoked_at is not None
+
+
+def test_who_lacks_a_right_suspends_nobody_who_has_it_and_the_page_says_why(baraka):
+    akinyi = person("Akinyi", role=Role.EMPLOYEE, rights=["manage_employees"])
+    membership = baraka.memberships.get()
+    suspend = page("membership", "change", membership.pk).replace("/change/", "/suspend/")
+
+    response = browser_of(akinyi).post(suspend, {"confirmed": "1"}, follow=True)
+
+    assert said(response) == ["You can't grant what you may not do yourself: See orders."]
+    membership.refresh_from_db()
+    assert membership.suspended_at is None
+
+
+LISTS = [
+    reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    for model, its_admin in admin_site._registry.items()
+    if isinstance(its_admin, DukaModelAdmin | ReadOnlyAdmin)
+]
+ODD = [
+    "?id__exact=9999999999999999999999",
+    "?pk__in=x,y",
+    "?created_at__gte=9999-99-99",
+    "?o=x.y",
+    "?p=99999999999999999999",
+    "?q=%27%22%5c%25",
+]
+
+
+# As in the shop: a list is read without a transaction, which a refused statement would break.
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", LISTS)
+def test_an_address_of_a_list_that_was_written_by_hand_is_no_500(path):
+    client = browser_of(SuperuserFactory.create(), raise_request_exception=False)
+
+    for query in ODD:
+        assert client.get(f"{path}{query}", follow=True).status_code in {200, 400}, query
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("key", ["x", "9999999999999999999999", "\x00"])
+def test_nor_are_keys_that_no_row_has(path, key):
+    client = browser_of(SuperuserFactory.create(), raise_request_exception=False)
+
+    for verb in ("delete_selected", "suspend", "accept"):
+        form = {"action": verb, "_selected_action": [key], "post": "yes", "confirmed": "1"}
+        answer = client.post(path, form, follow=True)
+        assert answer.status_code in {200, 400, 403}, verb
+
+
+def test_a_list_that_cannot_be_shown_is_shown_whole_with_a_sentence(back_office, baraka):
+    form = {"action": "suspend", "_selected_action": ["x"]}
+
+    response = back_office.post(page("membership"), form, follow=True)
+
+    assert said(response) == ["The list cannot be shown so."]
+    assert "Baraka" in response.content.decode()
 
 
 def test_who_may_not_manage_employees_sees_none_of_it(baraka):

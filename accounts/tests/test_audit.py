@@ -1,21 +1,24 @@
 """The audit log: who did what, when, from where; refusals are told of, but not without end."""
 
+import time
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from allauth.mfa.totp.internal import auth as totp
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEntry
-from accounts.services import audit, invitations, machines, memberships
+from accounts.services import audit, invitations, machines, memberships, people
 from accounts.services.audit import record, record_refusal
 from accounts.states import Action
 from core.tests.races import at_once
 from core.tests.rest import parameters, utc
 
-from .callers import PASSWORD, Caller, bearer, employee, keeper, membership_of, person
+from .browser import Browser, code_in, post
+from .callers import PASSWORD, Caller, bearer, employee, fresh, keeper, membership_of, person
 
 pytestmark = pytest.mark.django_db
 
@@ -178,6 +181,81 @@ class TestSignIn:
             "nobody@example.com",
             "other@example.com",
         ]
+
+
+class TestOwnAccount:
+    def test_a_new_name_is_told_and_the_same_is_not(self):
+        amina = person()
+        AuditEntry.objects.all().delete()
+
+        for name in ("Amina", "Amina Otieno", "Amina Otieno"):
+            people.change_name(user=fresh(amina), name=name)
+
+        detail = {"was": "Amina", "name": "Amina Otieno"}
+        assert [each[:2] + each[3:] for each in entries()] == [(amina, Action.RENAMED, detail)]
+
+    @pytest.fixture
+    def browser(self):
+        browser = Browser()
+        browser.sign_in(person().email, PASSWORD)
+        AuditEntry.objects.all().delete()
+        return browser
+
+    def prove(self, browser, path):
+        browser.open(path)
+        if "/reauthenticate/" in browser.page.url:
+            browser.submit(password=PASSWORD)
+
+    def told(self):
+        return [(action, detail) for _, action, _, detail in entries()]
+
+    def test_so_is_a_new_password(self, browser):
+        browser.open("/accounts/password/change/")
+        new = "kahawa na chai 9"
+        browser.submit(oldpassword=PASSWORD, password1=new, password2=new)
+
+        assert self.told() == [(Action.NEW_PASSWORD, {})]
+        assert new not in str(AuditEntry.objects.values_list())
+
+    def test_and_one_by_a_reset(self):
+        amina, browser = person(), Browser()
+        AuditEntry.objects.all().delete()
+        browser.open("/accounts/password/reset/")
+        browser.submit(email=amina.email)
+        browser.submit(code=code_in(post()[0]))
+        browser.submit(password1="kahawa na chai 9", password2="kahawa na chai 9")
+
+        assert entries() == [(amina, Action.NEW_PASSWORD, "Amina", {})]
+
+    def test_and_another_address(self, browser):
+        browser.open("/accounts/email/")
+        browser.submit("action_add", email="new@example.com")
+        browser.submit(password=PASSWORD)
+        assert self.told() == []
+        browser.submit(code=code_in(next(each for each in post() if "new@" in each.to[0])))
+
+        assert self.told() == [(Action.NEW_EMAIL, {})]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_and_each_change_of_the_second_step(self, browser):
+        self.prove(browser, "/accounts/2fa/totp/activate/")
+        secret = browser.client.session[totp.SECRET_SESSION_KEY]
+        value = totp.hotp_value(secret, int(time.time()) // 30)
+        browser.submit(code=totp.format_hotp_value(value))
+        assert self.told() == [
+            (Action.SECOND_STEP, {"kind": "totp"}),
+            (Action.SECOND_STEP, {"kind": "recovery_codes"}),
+        ]
+        AuditEntry.objects.all().delete()
+
+        self.prove(browser, "/accounts/2fa/recovery-codes/generate/")
+        browser.submit("")
+        assert self.told() == [(Action.SECOND_STEP, {"kind": "recovery_codes"})]
+        AuditEntry.objects.all().delete()
+
+        self.prove(browser, "/accounts/2fa/totp/deactivate/")
+        browser.submit("")
+        assert (Action.SECOND_STEP, {"kind": "totp"}) in self.told()
 
 
 class TestRefusals:

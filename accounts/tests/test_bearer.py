@@ -199,7 +199,7 @@ def test_what_is_no_access_token_for_us_is_refused(provider, njeri, attack, call
 
     assert response.status_code == 401
     assert response.json()["code"] == "not_authenticated"
-    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
     assert User.objects.get() == njeri
 
 

@@ -4,15 +4,17 @@ import hashlib
 import re
 from datetime import timedelta
 from functools import partial
+from threading import Event
+from time import sleep
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from accounts.exceptions import AlreadyEmployed, NotInvited, NotYours, UnknownRight
-from accounts.models import AuditEntry, Invitation, Membership
+from accounts.models import AuditEntry, Invitation, Membership, User
 from accounts.services import invitations, machines, memberships, people
 from accounts.states import Action, Role
 from core.errors import InvalidInput
@@ -25,7 +27,7 @@ from .callers import Caller, employee, fresh, keeper, membership_of, person
 pytestmark = pytest.mark.django_db
 
 TEXT = """\
-Duka invites you to work with it.
+Njeri invites you to work with Duka as an employee.
 
 Open this link and sign in to accept. It can be used once, within 7 days:
 
@@ -282,6 +284,68 @@ class TestAccept:
 
         assert left is None
         assert isinstance(accepted, Membership | NotInvited)
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("times", range(5))
+    def test_who_leaves_and_accepts_at_once_leaves_nothing_behind(self, times):
+        keeper()
+        amina = person()
+        made, token = invite(email="amina@example.com", rights=["see_orders"])
+        AuditEntry.objects.all().delete()
+
+        left, answer = at_once(
+            [
+                partial(people.delete_account, user=amina),
+                partial(Caller(amina).post, "/invitations/accept/", {"token": token}),
+            ]
+        )
+
+        assert left is None
+        # 401: they were gone before it was looked at who asks.
+        assert answer.status_code in {200, 401, 404}, answer.content
+        assert not Membership.objects.filter(role=Role.EMPLOYEE).exists()
+        made.refresh_from_db()
+        assert made.accepted_by is None
+        if answer.status_code == 200:
+            assert (made.state, made.email) == ("accepted", "")
+            assert "amina" not in str(AuditEntry.objects.values_list()).lower()
+        else:
+            assert (made.state, made.email) == ("open", "amina@example.com")
+
+    @pytest.mark.django_db(transaction=True)
+    def test_who_leaves_just_after_accepting_is_named_by_it_nowhere(self):
+        keeper()
+        amina = person()
+        made, token = invite(email="amina@example.com")
+        accepted = Event()
+
+        def accept():
+            with transaction.atomic():
+                invitations.accept(token=token, user=amina)
+                accepted.set()
+                # Meanwhile the other one waits for the user.
+                sleep(1)
+
+        def leave():
+            accepted.wait(10)
+            people.delete_account(user=amina)
+
+        assert at_once([accept, leave]) == [None, None]
+
+        made.refresh_from_db()
+        assert (made.state, made.email, made.accepted_by) == ("accepted", "", None)
+        assert "amina@example.com" not in str(AuditEntry.objects.values_list())
+
+    def test_who_is_gone_by_then_is_told_that_it_is_for_somebody_with_an_account(self):
+        amina = person()
+        made, token = invite()
+        User.objects.filter(pk=amina.pk).delete()
+
+        with pytest.raises(NotInvited, match="An invitation is for somebody with an account"):
+            invitations.accept(token=token, user=amina)
+
+        made.refresh_from_db()
+        assert made.state == "open"
 
 
 class TestRevoke:

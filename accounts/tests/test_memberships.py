@@ -190,6 +190,43 @@ class TestSuspend:
         assert told(Action.SUSPENDED) == [(njeri, "Baraka", {})]
         assert told(Action.RESUMED) == [(njeri, "Baraka", {})]
 
+    @pytest.mark.parametrize("verb", [memberships.suspend, memberships.remove])
+    def test_nobody_takes_by_it_what_they_lack(self, verb):
+        keeper()
+        halima = employee("manage_employees", "see_orders", name="Halima")
+        more = membership_of(employee("see_orders", "handle_orders"))
+        less = membership_of(employee("see_orders", name="Otieno"))
+        before = as_it_was(more)
+
+        with pytest.raises(NotYours, match="what you may not do yourself: Handle orders"):
+            verb(membership_id=more.pk, by=halima)
+        assert as_it_was(more) == before
+        assert fresh(more.user).roles == ["shop-employee"]
+
+        verb(membership_id=less.pk, by=halima)
+        assert fresh(less.user).roles == []
+
+    def test_rest_says_so(self):
+        keeper()
+        api = Caller(employee("manage_employees", name="Halima"))
+        key = membership_of(employee("see_orders")).pk
+
+        answers = [api.post(f"/employees/{key}/suspend/"), api.delete(f"/employees/{key}/")]
+
+        assert [(each.status_code, each.json()["code"]) for each in answers] == [
+            (403, "permission_denied")
+        ] * 2
+
+    @pytest.mark.parametrize("verb", [memberships.suspend, memberships.remove])
+    def test_one_may_go_oneself_whatever_one_is(self, verb):
+        keeper()
+        halima = employee("manage_employees", "see_orders", name="Halima")
+        Membership.objects.filter(user=halima).update(rights=["manage_employees", "of_old"])
+
+        verb(membership_id=membership_of(halima).pk, by=fresh(halima))
+
+        assert fresh(halima).roles == []
+
     def test_nobody_gives_back_by_it_what_they_lack(self):
         njeri, halima = keeper(), employee("manage_employees", name="Halima")
         membership = membership_of(employee("handle_orders"))

@@ -111,6 +111,12 @@ def assert_looks_right(response, status=200):
     return page
 
 
+@pytest.fixture(autouse=True)
+def passkeys_offered(settings):
+    """As at a host with a name: there is more on the pages then."""
+    settings.PASSKEYS_OFFERED = True
+
+
 def duplicates(found):
     return {each for each in found if found.count(each) > 1}
 

@@ -8,6 +8,7 @@ from allauth.account.models import EmailAddress
 from allauth.idp.oidc.models import Client as OAuthClient
 from allauth.idp.oidc.models import Token
 from django.apps import apps
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
@@ -17,7 +18,7 @@ from accounts.models import AuditEntry, Identity, Invitation, Membership, User
 from accounts.services import invitations, machines, memberships, people
 from accounts.states import Action, Role
 from catalog.tests.factories import VariantFactory
-from core.tests.rest import problem, utc
+from core.tests.rest import pointers, problem, utc
 from customers.models import Customer
 from customers.services import send_phone_code, update_customer
 from notifications.models import Message
@@ -83,6 +84,59 @@ class TestName:
         assert (response.status_code, response.json()["name"]) == (200, "Amina Otieno")
         assert fresh(amina).get_full_name() == "Amina Otieno"
         assert Customer.objects.get().name == "Amina Otieno"
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "Am\nina",
+            "Amina\x7f",
+            "Am\x1bina",
+            "\u202eanimA",
+            "A\u2066mina",
+            "Am\u200bina",
+            "A\u2028b",
+        ],
+        ids=["line end", "delete", "escape", "override", "isolate", "zero width", "separator"],
+    )
+    def test_what_no_name_has_is_refused_by_rest_and_at_the_field(self, amina, name):
+        response = Caller(amina).patch("/me/", {"name": name})
+        page = Caller(amina).client.post("/account/", {"name": name})
+
+        assert response.status_code == 400
+        assert pointers(response) == [("/name", "invalid")]
+        assert page.status_code == 200
+        assert page.context["form"].errors == {"name": ["A name has no control characters."]}
+        assert fresh(amina).get_full_name() == "Amina"
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "O'Brien-Łukasz",
+            "山田　太郎",
+            "Amina\xa0Otieno",
+            "علی‌رضا",
+            "අ‍යි",
+            "Nguyễn",
+            "𝒜 🙂",
+            "👩‍🍳",
+        ],
+    )
+    def test_names_of_all_the_world_are_names(self, amina, name):
+        assert Caller(amina).patch("/me/", {"name": name}).status_code == 200
+        assert fresh(amina).get_full_name() == name
+
+    def test_a_machine_does_not_name_itself(self):
+        till, _ = machines.create_machine(by=None, name="Till", rights=["see_orders"])
+
+        response = Caller().patch("/me/", {"name": "Njeri"}, **bearer(till.client_id))
+
+        assert response.status_code == 403
+        assert response.json() == problem(
+            response,
+            code="permission_denied",
+            detail="A machine's name is changed by those who manage employees.",
+        )
+        assert fresh(till.user).get_full_name() == "Till"
 
     def test_the_rest_is_not_theirs_to_change(self, amina):
         body = {"name": "A", "email": "x@example.com", "is_staff": True, "roles": ["shop-owner"]}
@@ -161,6 +215,31 @@ class TestData:
         assert "KES 25.00" in message.body
         assert response["Content-Disposition"] == 'attachment; filename="my-data.json"'
         assert AuditEntry.objects.get(action=Action.DATA_TAKEN).actor == amina
+
+    def test_asked_for_in_a_loop_it_is_told_once_a_minute(self, amina):
+        cache.clear()
+        for _ in range(3):
+            people.personal_data(user=amina)
+        people.personal_data(user=person("Halima"))
+
+        told = AuditEntry.objects.filter(action=Action.DATA_TAKEN).order_by("pk")
+        assert [each.target for each in told] == ["Amina", "Halima"]
+
+        cache.delete(f"data-taken-{amina.pk}")
+        people.personal_data(user=amina)
+        assert told.all().count() == 3
+
+    def test_of_the_log_the_newest_thousand_entries_are_in_it(self, amina):
+        AuditEntry.objects.bulk_create(
+            AuditEntry(
+                actor=amina, actor_subject=amina.subject, action=Action.REFUSED, target=f"x{number}"
+            )
+            for number in range(1005)
+        )
+
+        told = [each["target"] for each in people.personal_data(user=amina)["audit"]]
+
+        assert told == [f"x{number}" for number in reversed(range(5, 1005))]
 
     def test_the_page_gives_the_same_by_a_post(self, amina):
         client = Caller(amina).client

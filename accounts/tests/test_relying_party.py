@@ -121,6 +121,15 @@ def test_a_sign_in_asks_for_no_more_than_it_needs_and_proves_that_it_began_it(pr
     assert str(Identity.objects.get()) == f"njeri at {provider.issuer}"
 
 
+def test_a_session_lasts_an_hour_until_somebody_is_signed_in(shopper):
+    shopper.begin()
+    assert shopper.client.session.get_expiry_age() == 3600
+
+    shopper.come_back()
+    assert shopper.is_signed_in
+    assert shopper.client.session.get_expiry_age() == django_settings.SESSION_COOKIE_AGE
+
+
 def test_from_another_name_of_the_shop_one_goes_to_its_own_first(provider):
     page = Client(headers={"host": "localhost:8000"}).get("/oidc/authenticate/?next=/account/")
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -10,9 +11,11 @@ from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.hashers import MD5PasswordHasher
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from accounts.models import AuditEntry, User
@@ -117,6 +120,34 @@ def test_who_came_by_another_name_is_sent_to_the_shops_own_address_first(host):
         302,
         f"{settings.SHOP_URL}/oidc/authenticate/?next=/account/%3Fa%3D1",
     )
+
+
+def lasts(browser):
+    return browser.client.session.get_expiry_age()
+
+
+def test_what_a_stranger_begins_lasts_an_hour_and_a_sign_in_its_full_age(njeri):
+    browser = Browser()
+
+    browser.open("/oidc/authenticate/?next=/account/")
+
+    assert lasts(browser) == 3600
+    cookie = browser.client.cookies["sessionid"]
+    assert cookie["max-age"] == 3600
+    kept = Session.objects.get(pk=cookie.value).expire_date - timezone.now()
+    assert timedelta(minutes=59) < kept <= timedelta(hours=1)
+
+    browser.submit(login=EMAIL, password=PASSWORD)
+
+    assert signed_in(browser)
+    assert lasts(browser) == settings.SESSION_COOKIE_AGE
+    assert browser.client.cookies["sessionid"]["max-age"] == settings.SESSION_COOKIE_AGE
+
+
+def test_who_is_signed_in_and_begins_anew_keeps_the_full_age(browser):
+    browser.open("/oidc/authenticate/?next=/account/&again=1")
+
+    assert lasts(browser) == settings.SESSION_COOKIE_AGE
 
 
 # Who is not let in
@@ -631,6 +662,21 @@ def test_a_shopper_at_the_admin_is_told_so_and_not_sent_round_for_ever(browser, 
     assert len(browser.visited) <= 2
     assert signed_in(browser)
     assert AuditEntry.objects.filter(action="refused", actor=njeri).exists()
+
+
+@pytest.mark.parametrize(
+    ("embedded", "lead"), [(True, "/accounts/password/change/"), (False, "/account/")]
+)
+@pytest.mark.parametrize("path", ["/admin/password_change/", "/admin/password_change/done/"])
+def test_a_password_is_changed_where_tries_are_counted(browser, settings, embedded, lead, path):
+    User.objects.update(is_staff=True, is_superuser=True)
+    settings.OIDC_EMBEDDED = embedded
+
+    answer = browser.get(path)
+    assert (answer.status, answer.headers["Location"]) == (302, lead)
+    form = {"old_password": PASSWORD, "new_password1": "x9 y8 z7", "new_password2": "x9 y8 z7"}
+    assert browser.post(path, form | {"csrfmiddlewaretoken": browser.csrf}).status == 405
+    assert User.objects.get().check_password(PASSWORD)
 
 
 def test_the_admin_has_no_form_of_its_own(njeri):

@@ -1,14 +1,19 @@
 """Signing up and a forgotten password: by a code that is sent to the address."""
 
+import time
+from functools import partial
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.core.internal import ratelimit
 from django.contrib.auth import SESSION_KEY
 from django.core.cache import cache
 
 from accounts.models import AuditEntry, User
 from accounts.services.people import create_local_person
+from core.tests.races import at_once
 from customers.models import Customer
 
 from .browser import App, Browser, code_in, post
@@ -176,13 +181,49 @@ def test_an_address_that_has_an_account_gets_no_second_one(njeri):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"password1": "12345"}, {"password1": "akinyi@example.com"}, {"email": "x"}, {"name": ""}],
+    [
+        {"password1": "12345"},
+        {"password1": "akinyi@example.com"},
+        {"email": "x"},
+        {"name": ""},
+        {"name": "Aki\nnyi"},
+        {"name": "\u202eiyn"},
+    ],
 )
 def test_what_is_not_good_enough_makes_no_account(fields):
     browser = sign_up(**fields)
 
     assert browser.page.url.endswith("/accounts/signup/")
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("times", range(3))
+def test_two_who_sign_up_at_once_with_one_address_make_one_account(settings, times):
+    # Else the limit of mails to one address may answer before the account does.
+    settings.ACCOUNT_RATE_LIMITS = {"confirm_email": None}
+    browsers = {"One": Browser(), "Other": Browser()}
+    calls = []
+    for name, email in (("One", "akinyi@example.com"), ("Other", "Akinyi@Example.com")):
+        browsers[name].open("/accounts/signup/")
+        submit = browsers[name].submit
+        calls.append(partial(submit, name=name, email=email, password1=PASSWORD))
+
+    pages = at_once(calls)
+
+    user = User.objects.get()
+    assert EmailAddress.objects.count() == 1
+    confirm = f"{settings.SHOP_URL}/accounts/confirm-email/"
+    assert [(each.status, each.url) for each in pages] == [(200, confirm)] * 2
+    messages = {each.subject: each for each in post()}
+    assert sorted(messages) == ["Duka: You have an account already", "Duka: Your code"]
+    code = code_in(messages["Duka: Your code"])
+    first = browsers.pop(user.first_name)
+    [second] = browsers.values()
+    assert second.submit(code=code).url == confirm
+    assert not signed_in(second)
+    assert first.submit(code=code).url.endswith("/account/")
+    assert signed_in(first)
 
 
 def test_signing_up_proves_no_address_that_is_not_ones_own(njeri):
@@ -202,6 +243,57 @@ def test_signing_up_proves_no_address_that_is_not_ones_own(njeri):
     intruder = Browser()
     intruder.sign_in("otieno@example.com", "the attacker's 9")
     assert not signed_in(intruder)
+
+
+def test_an_odd_name_is_refused_at_its_field():
+    page = sign_up(name="\u202eiynikA").page
+
+    assert (page.status, "A name has no control characters." in page.text) == (200, True)
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """`later(61)`: so many seconds pass for the limits."""
+    clock = SimpleNamespace(passed=0, sleep=time.sleep, monotonic=time.monotonic)
+    clock.time = lambda: time.time() + clock.passed
+    monkeypatch.setattr(ratelimit, "time", clock)
+
+    def later(seconds):
+        clock.passed += seconds
+
+    return later
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_no_address_gets_more_than_ten_mails_an_hour_by_signing_up(later, request, known):
+    if known:
+        request.getfixturevalue("njeri")
+    pages = []
+    for number in range(12):
+        browser = Browser(address=f"10.0.0.{number}")
+        browser.open("/accounts/signup/")
+        email = "NJERI@example.com" if number % 2 else "njeri@example.com"
+        pages.append(browser.submit(name="Somebody", email=email, password1=PASSWORD).status)
+        later(11)
+
+    assert pages == [200] * 10 + [429] * 2
+    assert len(post()) == 10
+    later(3600)
+    assert sign_up("njeri@example.com").page.status == 200
+
+
+@pytest.mark.parametrize("email", ["njeri@example.com", "nobody@example.com"])
+def test_nor_by_resets(njeri, later, email):
+    pages = []
+    for number in range(12):
+        pages.append(ask_for_reset(email, address=f"10.0.0.{number}").page.status)
+        later(61)
+
+    assert pages == [200] * 10 + [429] * 2
+    assert len(post()) == 10
+    assert ask_for_reset("other@example.com").page.status == 200
+    later(3600)
+    assert ask_for_reset(email).page.status == 200
 
 
 def test_a_mail_is_kept_until_a_worker_sends_it(mailoutbox):

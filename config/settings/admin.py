@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from .shop import SHOP_NAME
@@ -55,6 +56,7 @@ UNFOLD: dict[str, Any] = {
     },
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "orders.admin.start_page",
+    "STYLES": [lambda request: static("core/admin.css")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": [

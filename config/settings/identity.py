@@ -3,6 +3,9 @@
 Without `OIDC_ISSUER` the shop is its own provider (django-allauth), at `SHOP_URL`.
 """
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import lazy
 
@@ -18,6 +21,14 @@ def _ask(name: str) -> str:
 
 
 _endpoint = lazy(_ask, str)
+
+
+def _has_name(url: str) -> bool:
+    try:
+        ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return True
+    return False
 
 
 # The issuer's URL, exactly as it stands in its tokens.
@@ -93,6 +104,7 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 # By name: the username is a number that says nothing.
 ACCOUNT_USER_DISPLAY = str
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_FORMS = {"signup": "accounts.oidc.sign_up.SignUpForm"}
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.oidc.people.NameForm"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
@@ -104,11 +116,18 @@ ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_SESSION_REMEMBER = True
+# Beside allauth's own: no address gets more mails in an hour, whoever has them sent.
+ACCOUNT_RATE_LIMITS = {
+    "reset_password": "20/m/ip,5/m/key,10/60m/key",
+    "confirm_email": "1/10s/key,10/60m/key",
+}
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"{SHOP_NAME}: "
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = SHOP_URL.partition(":")[0]
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+# A passkey belongs to a host's name: at an IP address no browser makes one, so none is offered.
+PASSKEYS_OFFERED = _has_name(SHOP_URL)
 MFA_TOTP_ISSUER = SHOP_NAME
 # Browsers take http from this machine (localhost) for as good as https.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = SHOP_URL.startswith("http://")

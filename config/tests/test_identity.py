@@ -96,6 +96,19 @@ def test_passkeys_and_links_follow_the_shop_s_scheme(settings_of):
     assert list(settings_of(*names, SHOP_URL="http://127.0.0.1:8000").values()) == ["http", True]
 
 
+@pytest.mark.parametrize(
+    ("url", "offered"),
+    [
+        ("https://shop.example", True),
+        ("http://localhost:8000", True),
+        ("http://127.0.0.1:8000", False),
+        ("http://[::1]:8000", False),
+    ],
+)
+def test_passkeys_are_offered_where_the_shop_has_a_name(settings_of, url, offered):
+    assert settings_of("PASSKEYS_OFFERED", SHOP_URL=url) == {"PASSKEYS_OFFERED": offered}
+
+
 def test_proxies_are_counted_for_limits_only_where_there_is_one(settings_of):
     counted = [
         settings_of("ALLAUTH_TRUSTED_PROXY_COUNT", BEHIND_PROXY=text) for text in ("false", "true")

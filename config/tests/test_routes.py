@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db
 # Each with why a stranger may come here.
 PUBLIC = {
     "/": "the shop's front door",
+    "/favicon.ico": "the shop's mark, which browsers ask for by themselves",
     "/healthz": "asked by load balancers",
     "/readyz": "the same",
     "/api/docs/": "how to call the API, which is no secret",

@@ -1,6 +1,7 @@
 """What no honest caller sends must be refused or ignored, never answered with a 500."""
 
 import io
+from urllib.parse import quote
 
 import pytest
 from django.test import Client, RequestFactory
@@ -104,6 +105,13 @@ def test_a_nul_in_the_query_of_a_page_is_a_400(api, path):
     assert api.client.get(path, headers={"Accept": "text/html"}).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/admin/login/", "/accounts/login/", "/oidc/authenticate/", "/"])
+def test_an_address_to_come_back_to_that_is_none_is_a_400(anonymous, path):
+    response = anonymous.get(f"{path}?next=http://[")
+
+    assert (response.status_code, response.content) == (400, b"`next` is not an address.")
+
+
 @pytest.mark.parametrize("path", ["/media/%00", "/static/%00", "/%00"])
 def test_a_nul_in_a_path_is_a_404(anonymous, path):
     assert anonymous.get(path).status_code == 404
@@ -139,6 +147,47 @@ def test_hostile_values_in_a_body_are_a_400(api, path, body):
 
     assert response.status_code == 400
     assert response["Content-Type"] == "application/problem+json"
+
+
+def ask(api, query, path="/graphql/"):
+    response = api.client.post(path, {"query": query}, content_type="application/json")
+    return response.status_code, response.json()
+
+
+def aliases(count):
+    return "{" + " ".join(f"a{number}: __typename" for number in range(count)) + "}"
+
+
+@pytest.mark.parametrize("place", ["body", "address"])
+def test_a_graphql_query_of_thousands_of_aliases_is_not_begun(api, place):
+    def status_and_problem(query):
+        if place == "body":
+            return ask(api, query)
+        return ask(api, "", path=f"/graphql/?query={quote(query)}")
+
+    assert status_and_problem(aliases(332))[0] == 200
+
+    status, problem = status_and_problem(aliases(333))
+
+    assert (status, problem["code"], problem["detail"]) == (
+        400,
+        "malformed",
+        "A query has at most 1000 tokens.",
+    )
+
+
+def test_a_stranger_s_graphql_query_is_not_even_counted(anonymous):
+    assert anonymous.post("/graphql/", {"query": "a" * 5000}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "query", ["{ 1000 }", "{" * 900, "{a" * 300 + "}" * 300, "", 7, None, ["{"], {"a": 1}]
+)
+def test_a_graphql_query_that_is_none_is_a_400_and_not_called_too_long(api, query):
+    status, answer = ask(api, query)
+
+    assert status == 400
+    assert "tokens" not in str(answer)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "X" * 100])

@@ -46,9 +46,15 @@ def phone(request: HttpRequest) -> HttpResponse:
             messages.success(request, "Your phone number is confirmed.")
             return redirect("account")
     elif request.method == "POST":
-        form = NumberForm(request.POST)
-        if form.is_valid() and _do(form, "phone", services.send_phone_code, user=user):
-            step, number, form = "code", form.cleaned_data["phone"], CodeForm()
+        form, again = NumberForm(request.POST), "again" in request.POST
+        sent = form.is_valid() and _do(form, "phone", services.send_phone_code, user=user)
+        if again and sent:
+            messages.success(request, "A new code is on its way. Only the new one counts.")
+        elif again:
+            # The one that they have may still do.
+            messages.error(request, str(form.errors["phone"][0]))
+        if again or sent:
+            step, number, form = "code", request.POST.get("phone", "")[:32], CodeForm()
     customer = Customer.objects.filter(user=user).first()
     context = {"customer": customer, "form": form, "step": step, "phone": number}
     return render(request, "pages/phone.html", context)

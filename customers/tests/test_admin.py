@@ -2,8 +2,9 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from accounts.tests.factories import StaffFactory, browser_of
+from accounts.tests.factories import StaffFactory, UserFactory, browser_of
 from customers.models import Customer
 from customers.tests.factories import CustomerFactory
 from orders.tests.factories import OrderFactory
@@ -49,6 +50,31 @@ def test_changing_and_deleting(admin):
 
     admin.post(reverse("admin:customers_customer_delete", args=[customer.pk]), {"post": "yes"})
     assert not Customer.objects.exists()
+
+
+def test_whose_a_record_is_cannot_be_typed_in(admin, shopkeeper):
+    other = UserFactory.create()
+    customer = CustomerFactory.create(user=other)
+    page = reverse("admin:customers_customer_change", args=[customer.pk])
+
+    admin.post(page, form(code=customer.code, phone=customer.phone, user=shopkeeper.pk))
+    admin.post(ADD, form(phone="0733 000 000", code="NEW", user=shopkeeper.pk))
+
+    customer.refresh_from_db()
+    assert (customer.name, customer.user) == ("Wanjiru", other)
+    assert Customer.objects.get(code="NEW").user is None
+
+
+def test_a_forgotten_one_stays_as_it_is_and_the_page_says_why(admin):
+    customer = CustomerFactory.create(name="Former customer", forgotten_at=timezone.now())
+    page = reverse("admin:customers_customer_change", args=[customer.pk])
+
+    response = admin.post(page, form(code=customer.code, phone="0722000000"), follow=True)
+
+    said = [str(each) for each in response.context["messages"]]
+    assert said == ["They asked to be forgotten. Make a new customer instead."]
+    customer.refresh_from_db()
+    assert customer.name == "Former customer"
 
 
 def test_a_customer_with_orders_stays(admin):

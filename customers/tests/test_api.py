@@ -406,3 +406,19 @@ def test_a_code_that_would_vanish_from_an_address_is_refused(api, code):
 
     assert response.status_code == 400
     assert [error["pointer"] for error in response.json()["errors"]] == ["/code"]
+
+
+@pytest.mark.parametrize("method", ["patch", "put"])
+def test_a_forgotten_customer_cannot_be_changed(api, method):
+    customer = CustomerFactory.create(code="C7", phone="", email="", forgotten_at=timezone.now())
+    before = body_of(customer)
+
+    response = getattr(api, method)("/customers/C7/", {"name": "Amina", "phone": "0722000000"})
+
+    assert response.status_code == 409
+    assert response.json() == problem(
+        response,
+        code="forgotten",
+        detail="They asked to be forgotten. Make a new customer instead.",
+    )
+    assert body_of(customer) == before

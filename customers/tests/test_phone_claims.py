@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
+from accounts.services.machines import create_machine
 from accounts.services.people import create_person, delete_account
-from accounts.tests.callers import Caller, fresh, person
+from accounts.tests.callers import Caller, bearer, employee, fresh, keeper, person
 from core.phones import ImpossiblePhone
 from core.tests.races import at_once
 from core.tests.rest import pointers, problem, utc
@@ -67,6 +68,24 @@ class TestSend:
         with pytest.raises(ImpossiblePhone):
             send_phone_code(user=amina, phone="12")
         assert not PhoneCode.objects.exists()
+
+    @pytest.mark.parametrize(
+        "phone",
+        ["+19005551234", "+88216123456", "020 2222222", "0800 723 253", "0900 123 456"],
+        ids=["premium rate", "satellite", "landline", "toll-free", "premium rate here"],
+    )
+    def test_what_is_no_ordinary_mobile_is_refused(self, amina, phone):
+        response = Caller(amina).post("/me/phone/", {"phone": phone})
+
+        assert response.status_code == 400
+        assert pointers(response) == [("/phone", "impossible_phone")]
+        assert not PhoneCode.objects.exists()
+
+    @pytest.mark.parametrize(
+        "phone", ["0110 000 000", "+447770 123456", "+1 (202) 555-0143", "+256 772 000000"]
+    )
+    def test_mobiles_of_other_countries_get_one(self, amina, phone):
+        assert Caller(amina).post("/me/phone/", {"phone": phone}).status_code == 202
 
     def test_an_account_gets_five_an_hour(self, amina):
         for number in range(5):
@@ -182,6 +201,32 @@ class TestClaim:
             claim_phone(user=amina, code=code)
 
         assert (customer_of(halima).phone, customer_of(amina).phone) == (PHONE, "")
+
+    @pytest.mark.parametrize("claimer", [keeper, partial(employee, "manage_customers")])
+    def test_who_may_write_numbers_into_records_claims_none(self, claimer):
+        """Or they could put their own into anybody's, and read that person's orders."""
+        known, user = CustomerFactory.create(phone=PHONE, email=""), claimer()
+        before = Customer.objects.filter(pk=known.pk).values().get()
+
+        response = Caller(user).post("/me/phone/confirm/", {"code": send(user)})
+
+        assert response.status_code == 409
+        assert response.json() == problem(
+            response,
+            code="phone_taken",
+            detail="A customer record has this number, and you may change customers' numbers."
+            " Take it out of that record first; its orders stay there.",
+        )
+        assert Customer.objects.filter(pk=known.pk).values().get() == before
+
+        update_customer(customer_id=known.pk, phone="", email="known@example.com")
+        assert claim_phone(user=user, code=send(user)) == customer_of(user)
+        assert customer_of(user).phone == PHONE
+
+    def test_who_may_only_see_customers_claims_as_others_do(self):
+        known, baraka = CustomerFactory.create(phone=PHONE), employee("see_orders")
+
+        assert claim_phone(user=baraka, code=send(baraka)) == known
 
     @pytest.mark.django_db(transaction=True)
     @pytest.mark.parametrize("times", range(3))
@@ -368,6 +413,17 @@ class TestRest:
     )
     def test_what_is_wrong_is_named(self, amina, path, body, expected):
         assert pointers(Caller(amina).post(path, body)) == expected
+
+    def test_a_machine_has_no_phone(self):
+        till, _ = create_machine(by=None, name="Till")
+
+        response = Caller().post("/me/phone/", {"phone": PHONE}, **bearer(till.client_id))
+
+        assert response.status_code == 409
+        assert response.json() == problem(
+            response, code="not_for_machines", detail="Only people can prove a phone number."
+        )
+        assert not PhoneCode.objects.exists()
 
     @pytest.mark.parametrize("path", ["/me/phone/", "/me/phone/confirm/"])
     def test_strangers_are_401(self, path):

@@ -1,6 +1,7 @@
 """Making, changing and deleting customers."""
 
 import pytest
+from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from core.errors import InvalidInput
@@ -8,7 +9,7 @@ from core.phones import ImpossiblePhone
 from core.sequences import next_value
 from core.tests.races import at_once
 from customers import services
-from customers.exceptions import CodeTaken, HasOrders
+from customers.exceptions import CodeTaken, Forgotten, HasOrders
 from customers.models import Customer
 from orders.tests.factories import OrderFactory
 
@@ -32,6 +33,17 @@ def test_create_customer_keeps_what_was_given():
     assert Customer.objects.filter(pk=made.pk).values_list(
         "code", "name", "phone", "email", "language", "user"
     ).get() == ("VIP-1", "Amina", "+254722000000", "amina@example.com", "sw", user.pk)
+
+
+def test_who_asked_to_be_forgotten_is_not_written_again():
+    customer = CustomerFactory.create(name="Former customer", forgotten_at=timezone.now())
+    before = Customer.objects.values().get()
+
+    for changes in ({"name": "Amina"}, {"phone": "0722000000"}, {"user": UserFactory.create()}, {}):
+        with pytest.raises(Forgotten, match="They asked to be forgotten"):
+            services.update_customer(customer_id=customer.pk, **changes)
+
+    assert Customer.objects.values().get() == before
 
 
 def test_create_customer_makes_codes_that_count_up():

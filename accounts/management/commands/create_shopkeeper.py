@@ -27,6 +27,8 @@ class Command(BaseCommand):
                 raise CommandError(f"{email!r} is not an e-mail address.") from None
         invitation, link = invite(by=None, role=Role.SHOPKEEPER, email=email)
         self.stdout.write(link)
+        if email:
+            self.stderr.write(f"Also sent to {email}.")
         self.stderr.write(
             f"Open it and sign in to become a shopkeeper. It can be used once, until"
             f" {invitation.expires_at:%Y-%m-%d %H:%M} UTC."
