@@ -120,7 +120,7 @@ def give_back_stock(
         Conflict: there would be more than can be counted.
             The transaction must then be rolled back.
     """
-    rows = [(key, quantity, kind) for key, quantity in quantities.items()]
+    rows = [(key, quantity, kind) for key, quantity in quantities.items() if quantity]
     if len(_move(rows, order=order, by=by, reason=reason)) != len(rows):
         raise Conflict(f"Its goods cannot be put back: stock cannot exceed {MAX_STOCK}.")
 
