@@ -196,21 +196,21 @@ def schema():
     return schema
 
 
+# Requests for each operation, and the share of the operations that must take at least one of them:
+# else what is made up never gets as far as where it could do harm.
+ASKED = {"stranger": (2, 0.1), "shopper": (4, 0.2), "shopkeeper": (10, 0.7)}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("who", "examples"), [("stranger", 2), ("shopper", 4), ("shopkeeper", 10)])
-def test_every_answer_is_one_that_the_document_describes(shop, schema, subtests, who, examples):
+@pytest.mark.parametrize("who", ASKED)
+def test_every_answer_is_one_that_the_document_describes(shop, schema, subtests, who):
+    examples, share = ASKED[who]
     people, *there = shop
     browser = signed_in(people[who])
-    answers = {}
+    answers = []
     for found in schema.get_all_operations():
         operation = found.ok()
         with subtests.test(operation.label):
-            answers[operation.label] = fuzz(operation, cases(operation, *there), browser, examples)
+            answers.append(fuzz(operation, cases(operation, *there), browser, examples))
 
-    succeeded = {label for label, statuses in answers.items() if min(statuses) < 300}
-    print(
-        who,
-        len(answers),
-        len(succeeded),
-        {k: sorted(s) for k, s in answers.items() if k not in succeeded},
-    )
+    assert sum(min(statuses) < 300 for statuses in answers) >= share * len(answers)

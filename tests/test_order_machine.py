@@ -690,15 +690,15 @@ VERBS = {
 
 @pytest.mark.slow
 @pytest.mark.django_db
-@pytest.mark.parametrize("number", range(6 * TIMES))
-def test_any_sequence_of_verbs_leaves_stock_orders_and_history_right(number):
+def test_any_sequence_of_verbs_leaves_stock_orders_and_history_right():
     class Shop(AnyShop):
         outcomes = Counter()
 
     # Many short runs: after its tenth example a run begins to vary those that it had.
-    run_state_machine_as_test(
-        seed(number)(Shop),
-        settings=fuzzing(examples=10, stateful_step_count=50, derandomize=False),
-    )
+    for number in range(6 * TIMES):
+        run_state_machine_as_test(
+            seed(number)(Shop),
+            settings=fuzzing(examples=10, stateful_step_count=50, derandomize=False),
+        )
 
-    print(*sorted(map(str, Shop.outcomes.items())), sep="\n")
+    assert {verb for verb, refusal in Shop.outcomes if refusal is None} == VERBS
