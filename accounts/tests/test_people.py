@@ -153,7 +153,7 @@ class TestData:
         customer = Customer.objects.get()
         update_customer(customer_id=customer.pk, phone="0722000000")
         order = order_of(amina, note="By the gate.")
-        line = order.lines.get()
+        line, placed = order.lines.get(), order.history.get()
         # Of another: not theirs.
         order_of(person("Halima"))
 
@@ -191,6 +191,15 @@ class TestData:
                     "total": "25.00",
                     "currency": "KES",
                     "note": "By the gate.",
+                    "delivery": {
+                        "delivery_method": "collection",
+                        "recipient": "",
+                        "address_line_1": "",
+                        "address_line_2": "",
+                        "city": "",
+                        "postcode": "",
+                        "country": "",
+                    },
                     "lines": [
                         {
                             "sku": line.sku,
@@ -198,6 +207,9 @@ class TestData:
                             "quantity": 2,
                             "unit_price": "12.50",
                         }
+                    ],
+                    "history": [
+                        {"what": "placed", "at": utc(placed.at), "reason": "", "changes": {}}
                     ],
                 }
             ],
