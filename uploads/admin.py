@@ -8,7 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.decorators import display
 
 from core.admin import MovingAdmin, ReadOnlyAdmin, Verb, become
@@ -225,7 +226,7 @@ class UploadRowAdmin(ReadOnlyAdmin):
             (name, f"{_said(before)} → {_said(after)}")
             for name, (before, after) in row.changes.items()
         )
-        return format_html_join(format_html("<br>"), "{}: {}", (*errors, *changes))
+        return format_html_join(mark_safe("<br>"), "{}: {}", (*errors, *changes))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return can_upload(request.user)
