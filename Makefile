@@ -17,7 +17,7 @@ test: .venv/dev.stamp ## Run all tests with the coverage gate (ARGS="orders -k s
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
-check: .venv/dev.stamp ## Format, lint, types, imports, migrations, OpenAPI drift, psycopg2
+check: .venv/dev.stamp ## Format, lint, types, imports, migrations, drift of the two schemas
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
@@ -26,13 +26,15 @@ check: .venv/dev.stamp ## Format, lint, types, imports, migrations, OpenAPI drif
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
 	diff -u openapi.yaml .venv/openapi.yaml || { echo "openapi.yaml is out of date: run make schema"; exit 1; }
+	$(BIN)/python manage.py graphql_contract schema.graphql
 
 format: .venv/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-schema: .venv/dev.stamp ## Write openapi.yaml anew
+schema: .venv/dev.stamp ## Write openapi.yaml and schema.graphql anew; names what breaks callers
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file openapi.yaml
+	$(BIN)/python manage.py graphql_contract schema.graphql --write
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in into hashed lock files
 	cd requirements && for name in base dev; do \

@@ -4,8 +4,21 @@ from typing import cast
 
 import graphene
 from graphene_django import DjangoObjectType
+from graphql import GraphQLResolveInfo
 
-from .models import User
+from accounts.api.serializers import MeInput
+from accounts.models import User
+from accounts.services import people
+from core.api.views import ResourceViewSet
+from core.graphql.mutations import Verb
+from core.graphql.rest import view_for
+from core.permissions import signed_in
+
+
+class MineView(ResourceViewSet):
+    """Stands for the plain views of what is one's own, at `/me/`."""
+
+    permitted = {"*": signed_in}
 
 
 class Me(DjangoObjectType):
@@ -13,23 +26,39 @@ class Me(DjangoObjectType):
 
     class Meta:
         model = User
-        fields = ("subject", "email")
+        fields = ("subject", "email", "is_staff")
 
-    name = graphene.NonNull(graphene.String)
-    roles = graphene.NonNull(graphene.List(graphene.NonNull(graphene.String)))
+    name = graphene.NonNull(graphene.String, description="How they are called.")
+    roles = graphene.NonNull(
+        graphene.List(graphene.NonNull(graphene.String)), description="What they are here."
+    )
     permissions = graphene.NonNull(
         graphene.List(graphene.NonNull(graphene.String)), description="All that they may do."
     )
 
-    def resolve_name(self: User, info: graphene.ResolveInfo) -> str:
+    def resolve_name(self: User, info: GraphQLResolveInfo) -> str:
         return self.get_full_name()
 
-    def resolve_permissions(self: User, info: graphene.ResolveInfo) -> list[str]:
+    def resolve_permissions(self: User, info: GraphQLResolveInfo) -> list[str]:
         return sorted(self.get_all_permissions())
 
 
-class Query(graphene.ObjectType):
-    me = graphene.Field(Me, required=True)
+class AccountsQuery(graphene.ObjectType):
+    me = graphene.NonNull(Me, description="Who asks; they have signed in.")
 
-    def resolve_me(self, info: graphene.ResolveInfo) -> User:
+    def resolve_me(self, info: GraphQLResolveInfo) -> User:
+        view_for(MineView, info, "retrieve")
         return cast("User", info.context.user)
+
+
+class AccountsMutation(graphene.ObjectType):
+    update_me = Verb(
+        lambda by, **data: people.change_name(user=by, **data) if data else by,
+        view=MineView,
+        action="partial_update",
+        kind=Me,
+        form=MeInput,
+        partial=True,
+        show=lambda info, asked, user: user,
+        description="Change what one is called.",
+    )

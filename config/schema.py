@@ -1,12 +1,28 @@
-"""The GraphQL schema: each app's `schema.Query`, put together."""
+"""The GraphQL schema: each app's queries and mutations, put together."""
 
 import graphene
 
-from accounts.schema import Query as AccountsQuery
+from accounts.schema import AccountsMutation, AccountsQuery
+from catalog.schema import CatalogueMutation, CatalogueQuery
+from core.graphql.described import described
+from core.graphql.relations import Node
+from core.graphql.shop import ShopQuery
+from customers.schema import CustomersMutation, CustomersQuery
+from orders.schema import OrdersMutation, OrdersQuery
 
 
-class Query(AccountsQuery, graphene.ObjectType):
-    pass
+class Query(
+    ShopQuery, CatalogueQuery, OrdersQuery, CustomersQuery, AccountsQuery, graphene.ObjectType
+):
+    """What can be asked. Without signing in: the shop, its catalogue, and a cart by its token."""
+
+    node = Node.Field(description="Whatever an `id` means; null: nothing that may be seen.")
 
 
-schema = graphene.Schema(query=Query)
+class Mutation(
+    OrdersMutation, CatalogueMutation, CustomersMutation, AccountsMutation, graphene.ObjectType
+):
+    """What can be done. What the caller can mend stands in each payload's `errors`."""
+
+
+schema = described(graphene.Schema(query=Query, mutation=Mutation))

@@ -6,11 +6,14 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from core.api.graphql import graphql
+from core.graphql.view import GraphQLView
 from core.health import healthz, readyz
+from orders.api.carts import key_owner
 
 # OPTIONS would make the page describe itself, which it cannot.
 _READ = ["get", "head"]
+# What strangers may be answered from a cache: the same for all of them.
+PUBLIC_FIELDS = frozenset({"shop", "products", "product", "categories", "category"})
 handler500 = "core.api.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,7 +30,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
             ]
         ),
     ),
-    path("graphql/", graphql, name="graphql"),
+    path(
+        "graphql/",
+        GraphQLView.as_view(public=PUBLIC_FIELDS, key_owner=staticmethod(key_owner)),
+        name="graphql",
+    ),
     path("api/schema/", SpectacularAPIView.as_view(http_method_names=_READ), name="schema"),
     path(
         "api/docs/",

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "allauth.idp.oidc",
     "mozilla_django_oidc",
     "graphene_django",
+    "graphene_django_graphiql_static",
     "django_tasks",
     "django_tasks_db",
     *(app for app in DUKA_APPS if app != "accounts"),

@@ -108,6 +108,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
+def problem_of(error: Exception) -> Problem | None:
+    """Return what REST answers to an error; None: nobody foresaw it."""
+    return _mapped(error)[0]
+
+
 def _mapped(error: Exception) -> tuple[Problem | None, dict[str, str]]:
     body: Problem | None = None
     headers: dict[str, str] = {}

@@ -261,6 +261,33 @@ class PlaceCartInput(DeliveryInput):
         return attrs | {"delivery": delivery_in(attrs) or COLLECTION}
 
 
+def shopper_of(request: Request) -> Shopper:
+    """Return who asks: somebody who signed in, or whoever has the token."""
+    if request.user.is_authenticated:
+        return Shopper(user=request.user)
+    return Shopper(token=request.headers.get(TOKEN_HEADER, ""))
+
+
+def merge_carts(request: Request) -> None:
+    """Put the cart that somebody filled before they signed in into their own, once."""
+    token = request.headers.get(TOKEN_HEADER, "")
+    if token and request.user.is_authenticated:
+        services.merge_cart(user=request.user, token=token)
+
+
+def key_owner(request: Request) -> str | None:
+    """Return whose Idempotency-Keys count; None: nobody's, as nobody is known.
+
+    For a stranger it is the cart they have: a first POST makes one, and its token is its key.
+    """
+    if request.user.is_authenticated:
+        return str(request.user.pk)
+    shopper = shopper_of(request)
+    if not services.carts_of(shopper).exists():
+        return None
+    return f"cart {services.token_digest(shopper.token)}"[:64]
+
+
 class NewCartThrottle(SimpleRateThrottle):
     """How many carts strangers may begin from one address."""
 
@@ -305,8 +332,7 @@ class CartViewSet(ResourceViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if self._token and request.user.is_authenticated:
-            services.merge_cart(user=self.caller, token=self._token)
+        merge_carts(request)
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
@@ -330,20 +356,11 @@ class CartViewSet(ResourceViewSet):
         return throttles
 
     def idempotent_caller(self) -> str | None:
-        """For a stranger the cart they have: a first POST makes one, and its token is its key."""
-        if self.request.user.is_authenticated or not services.carts_of(self.shopper).exists():
-            return super().idempotent_caller()
-        return f"cart {services.token_digest(self._token)}"[:64]
-
-    @property
-    def _token(self) -> str:
-        return self.request.headers.get(TOKEN_HEADER, "")
+        return key_owner(self.request)
 
     @property
     def shopper(self) -> Shopper:
-        if self.request.user.is_authenticated:
-            return Shopper(user=self.caller)
-        return Shopper(token=self._token)
+        return shopper_of(self.request)
 
     def get_queryset(self) -> CartQuerySet:
         return services.carts_of(self.shopper)

@@ -72,6 +72,15 @@ def token_digest(token: str) -> str:
 
 
 @transaction.atomic
+def open_cart(*, shopper: Shopper) -> str:
+    """Begin a cart with nothing in it yet; return the token of a stranger's new one.
+
+    Raises `CartNotFound` where the stranger's token is none.
+    """
+    return _opened(shopper)[1]
+
+
+@transaction.atomic
 def add_to_cart(*, shopper: Shopper, lines: Sequence[Addition]) -> tuple[Cart, str]:
     """Put something into the cart; so much more of it, where some is there.
 

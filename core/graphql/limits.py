@@ -1,0 +1,233 @@
+"""What one request may ask, worked out from its document before anything is executed."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    InlineFragmentNode,
+    IntValueNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    get_named_type,
+    get_nullable_type,
+    is_composite_type,
+    is_list_type,
+)
+from graphql.type import GraphQLField, GraphQLNamedType
+
+# How many of a list that has no page are taken to be there.
+USUAL_LENGTH = 5
+COST_OF_MUTATION = 10
+COST_OF_SCHEMA = 1000
+# A type's fields, their types' fields, …: each further step multiplies the answer. What the usual
+# tools ask to read a schema has two.
+MOST_STEPS_IN_SCHEMA = 3
+MOST_DEPTH_IN_SCHEMA = 20
+_STEPS_IN_SCHEMA = {"fields", "inputFields", "interfaces", "possibleTypes"}
+
+Fragments = Mapping[str, FragmentDefinitionNode]
+
+
+def refused(code: str, message: str, *, requested: int, limit: int) -> GraphQLError:
+    """Return the error of a limit, with its figures."""
+    return GraphQLError(message, extensions={"code": code, "requested": requested, "limit": limit})
+
+
+class Shape:
+    """Holds the form of a document against the limits; of its types it knows nothing.
+
+    Each fragment is looked at once, so that this costs no more than the document is long.
+    """
+
+    def __init__(self, fragments: Fragments) -> None:
+        self._fragments = fragments
+        self._of_fragments: dict[str, tuple[int, int]] = {}
+        self._open: set[str] = set()
+        self._repeated = 0
+
+    def check(self, operations: Iterable[OperationDefinitionNode]) -> None:
+        """Raise where it is too deep, repeats too much or goes in circles, used or not."""
+        depth = max((self._measure(each.selection_set)[0] for each in operations), default=0)
+        for name in self._fragments:
+            self._measure_fragment(name)
+        _hold(
+            "too_deep",
+            depth,
+            settings.GRAPHQL_MAX_DEPTH,
+            "Fields are nested {requested} deep; at most {limit} are answered.",
+        )
+        _hold(
+            "too_many_aliases",
+            self._repeated,
+            settings.GRAPHQL_MAX_ALIASES,
+            "{requested} fields are aliases or repeated; at most {limit} are answered.",
+        )
+
+    def _measure(self, selections: SelectionSetNode | None) -> tuple[int, int]:
+        """Return how deep fields are nested, and how many lists deep the schema is read."""
+        depth = steps = 0
+        asked: Counter[str] = Counter()
+        for each in selections.selections if selections else ():
+            if isinstance(each, FragmentSpreadNode):
+                asked[f"...{each.name.value}"] += 1
+                below = self._measure_fragment(each.name.value)
+            elif isinstance(each, InlineFragmentNode):
+                # Counted too: thousands of them would be compared with each other.
+                asked["..."] += 1
+                below = self._measure(each.selection_set)
+            elif isinstance(each, FieldNode):
+                asked[each.name.value] += 1
+                if each.alias is not None:
+                    self._repeated += 1
+                below = self._below(each)
+            depth, steps = max(depth, below[0]), max(steps, below[1])
+        self._repeated += sum(count - 1 for count in asked.values())
+        return depth, steps
+
+    def _below(self, field: FieldNode) -> tuple[int, int]:
+        depth, steps = self._measure(field.selection_set)
+        steps += field.name.value in _STEPS_IN_SCHEMA
+        if not field.name.value.startswith("__"):
+            return depth + 1, steps
+        _hold(
+            "too_deep",
+            depth,
+            MOST_DEPTH_IN_SCHEMA,
+            "Fields of the schema are nested {requested} deep; at most {limit} are answered.",
+        )
+        _hold(
+            "too_deep",
+            steps,
+            MOST_STEPS_IN_SCHEMA,
+            "The schema is read {requested} lists deep; at most {limit} are answered.",
+        )
+        return 1, 0
+
+    def _measure_fragment(self, name: str) -> tuple[int, int]:
+        if name in self._open:
+            raise GraphQLError(
+                f"Fragment {name} is spread in itself.", extensions={"code": "circle"}
+            )
+        if name not in self._of_fragments:
+            fragment = self._fragments.get(name)
+            self._open.add(name)
+            self._of_fragments[name] = self._measure(fragment.selection_set if fragment else None)
+            self._open.remove(name)
+        return self._of_fragments[name]
+
+
+class Cost:
+    """How many objects an answer may hold, by its document, its variables and the schema.
+
+    An object counts one; of a page so many as are asked for, of a list that has no pages
+    `USUAL_LENGTH`. A mutation counts `COST_OF_MUTATION`, reading the schema `COST_OF_SCHEMA`.
+    """
+
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Fragments, variables: Mapping[str, Any]
+    ) -> None:
+        self._schema = schema
+        self._fragments = fragments
+        self._variables = variables
+        self._of_fragments: dict[tuple[str, str, int], int] = {}
+
+    def of(self, operation: OperationDefinitionNode) -> int:
+        """Return the cost of a valid operation, or raise where a page has no size or too large."""
+        kind = self._schema.get_root_type(operation.operation)
+        assert kind is not None  # noqa: S101  it is valid
+        return self._of_selections(operation.selection_set, kind, 1)
+
+    def _of_selections(
+        self, selections: SelectionSetNode, kind: GraphQLNamedType, size: int
+    ) -> int:
+        cost = 0
+        for each in selections.selections:
+            match each:
+                case FieldNode():
+                    cost += self._of_field(each, kind, size)
+                case InlineFragmentNode():
+                    inner = each.type_condition
+                    on = self._schema.type_map[inner.name.value] if inner else kind
+                    cost += self._of_selections(each.selection_set, on, size)
+                case FragmentSpreadNode():
+                    cost += self._of_fragment(each.name.value, size)
+        return cost
+
+    def _of_fragment(self, name: str, size: int) -> int:
+        fragment = self._fragments[name]
+        key = (name, fragment.type_condition.name.value, size)
+        if key not in self._of_fragments:
+            kind = self._schema.type_map[fragment.type_condition.name.value]
+            self._of_fragments[key] = self._of_selections(fragment.selection_set, kind, size)
+        return self._of_fragments[key]
+
+    def _of_field(self, node: FieldNode, parent: GraphQLNamedType, size: int) -> int:
+        name = node.name.value
+        if name in {"__schema", "__type"}:
+            return COST_OF_SCHEMA
+        fields: Mapping[str, GraphQLField] = getattr(parent, "fields", {})
+        if name not in fields:  # __typename
+            return 0
+        field = fields[name]
+        own = COST_OF_MUTATION if parent is self._schema.mutation_type else 0
+        kind = get_named_type(field.type)
+        if node.selection_set is None or not is_composite_type(kind):
+            return own
+        if "first" in field.args:
+            return own + 1 + self._of_selections(node.selection_set, kind, self._page(node))
+        kind_of_list: Any = field.type
+        if not is_list_type(get_nullable_type(kind_of_list)):
+            return own + 1 + self._of_selections(node.selection_set, kind, size)
+        # A page's own list is as long as the page, any other as such lists usually are.
+        length = size if parent.name.endswith("Connection") else USUAL_LENGTH
+        return own + length * (1 + self._of_selections(node.selection_set, kind, 1))
+
+    def _page(self, node: FieldNode) -> int:
+        given: dict[str, Any] = {
+            each.name.value: self._number(each.value) for each in node.arguments
+        }
+        sizes = [given[name] for name in ("first", "last") if given.get(name) is not None]
+        limit = settings.GRAPHQL_MAX_PAGE_SIZE
+        if len(sizes) != 1:
+            raise GraphQLError(
+                f"Ask for `first` or `last` so many of {node.name.value}, at most {limit}.",
+                node,
+                extensions={"code": "page_size_needed", "limit": limit},
+            )
+        size = int(sizes[0])
+        if not 0 <= size <= limit:
+            raise refused(
+                "page_too_large",
+                f"{node.name.value} has pages of 0 to {limit}, not {size}.",
+                requested=size,
+                limit=limit,
+            )
+        return size
+
+    def _number(self, value: Any) -> Any:
+        if isinstance(value, VariableNode):
+            return self._variables.get(value.name.value)
+        return int(value.value) if isinstance(value, IntValueNode) else None
+
+
+def hold_cost(cost: int, *, spent: int) -> None:
+    """Raise where an operation costs too much, after `spent` by those before it in a list."""
+    cost, limit = cost + spent, settings.GRAPHQL_MAX_COST
+    if cost > limit:
+        message = f"This costs {cost}; at most {limit} is answered."
+        figures = {"requested": cost, "limit": limit}
+        raise GraphQLError(message, extensions={"code": "too_expensive", "cost": figures})
+
+
+def _hold(code: str, requested: int, limit: int, message: str) -> None:
+    if requested > limit:
+        words = message.format(requested=requested, limit=limit)
+        raise refused(code, words, requested=requested, limit=limit)
