@@ -6,9 +6,13 @@ from core.events import Event
 
 invited = Event(
     "account.invited",
-    text="{shop} invites you to work with it. Open {link} and sign in to accept.",
-    variables=("shop", "link"),
+    texts={
+        "en": "{shop} invites you to work with it. Open {link} and sign in to accept.",
+        "sw": "{shop} inakualika kufanya kazi nayo. Fungua {link} na uingie ili kukubali.",
+    },
+    variables={"shop": "Duka", "link": "https://shop.example/invitations/k3Jx/"},
     secret=True,
+    answer=True,
 )
 # The first time that somebody has a verified account: `user`, inside the transaction.
 registered = Signal()

@@ -5,7 +5,7 @@ them inside the transaction that makes them true. `notifications` listens to
 the whole registry, so a new app's events need no change there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
@@ -43,22 +43,39 @@ class Event(Signal):
     """A named signal with the words that tell it and the variables they may use."""
 
     def __init__(
-        self, code: str, *, text: str, variables: Iterable[str], secret: bool = False
+        self,
+        code: str,
+        *,
+        texts: Mapping[str, str],
+        variables: Mapping[str, str],
+        secret: bool = False,
+        answer: bool = False,
     ) -> None:
-        """Declare an event; `secret` where its words open something (a code, a link).
+        """Declare an event.
 
-        Staff never see those words, and they are forgotten once they are sent.
+        Args:
+            texts: its words by language; a shop may put others in their place.
+            variables: what the words may use, and an example of each.
+            secret: its words open something (a code, a link). Staff never see them, and they are
+                forgotten once they are sent.
+            answer: somebody asked for it this moment, so that it is sent whether or not they
+                want to hear of other things.
 
         Raises:
-            ValueError: the code is taken, or the text uses an undeclared variable.
+            ValueError: the code is taken, a text uses an undeclared variable or cannot be read,
+                or there is none in the default language.
         """
         super().__init__()
         self.code = code
-        self.text = text
-        self.variables = frozenset(variables)
+        self.texts = dict(texts)
+        self.variables = dict(variables)
         self.secret = secret
-        if unknown := template_variables(text) - self.variables:
-            raise ValueError(f"{code}: unknown variables {sorted(unknown)} in its text.")
+        self.answer = answer
+        for text in texts.values():
+            if unknown := template_variables(text) - set(variables):
+                raise ValueError(f"{code}: unknown variables {sorted(unknown)} in its text.")
+        if settings.LANGUAGE_CODE not in texts:
+            raise ValueError(f"{code} has no text in {settings.LANGUAGE_CODE}.")
         if code in _registry:
             raise ValueError(f"The event {code} is declared twice.")
         _registry[code] = self
@@ -71,13 +88,10 @@ class Event(Signal):
         """
         self.send(sender=type(self), event=self, notice=notice, **more)
 
-    def render(self, data: Mapping[str, str]) -> str:
-        """Return the text with its variables filled in.
-
-        Raises:
-            KeyError: `data` lacks a variable that the text uses.
-        """
-        return self.text.format_map(data)
+    def text_in(self, language: str) -> tuple[str, str]:
+        """Return the words in a language, or in the default one, and which it is."""
+        language = language if language in self.texts else settings.LANGUAGE_CODE
+        return self.texts[language], language
 
 
 _registry: dict[str, Event] = {}

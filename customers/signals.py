@@ -6,9 +6,13 @@ from core.events import Event
 
 phone_code_sent = Event(
     "customer.phone_code",
-    text="{shop}: {code} is your code to confirm this phone. Do not give it to anybody.",
-    variables=("shop", "code"),
+    texts={
+        "en": "{shop}: {code} is your code to confirm this phone. Do not give it to anybody.",
+        "sw": "{shop}: {code} ni nambari yako ya kuthibitisha simu hii. Usimpe mtu yeyote.",
+    },
+    variables={"shop": "Duka", "code": "012345"},
     secret=True,
+    answer=True,
 )
 # Two records turned out to be one person: what hangs on `source` is to hang on `target`.
 merged = Signal()

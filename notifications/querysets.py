@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Self
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from .states import MessageStatus
+from .states import CallbackState, MessageStatus
 
 if TYPE_CHECKING:
-    from .models import Message
+    from .models import Callback, Message
 
 
 class MessageQuerySet(QuerySet["Message"]):
@@ -23,3 +23,14 @@ class MessageQuerySet(QuerySet["Message"]):
     def shown(self) -> Self:
         """What staff may see: not a code or link that still opens something, nor find it."""
         return self.exclude(secret=True, body__gt="")
+
+
+class CallbackQuerySet(QuerySet["Callback"]):
+    def to_look_at(self) -> Self:
+        return self.filter(state=CallbackState.NEW)
+
+    def unmatched(self, *, transport: str, gateway_id: str) -> Self:
+        """Those that came before the message that they are about was known by this id."""
+        return self.filter(
+            state=CallbackState.UNMATCHED, transport=transport, gateway_id=gateway_id
+        )

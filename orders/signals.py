@@ -2,33 +2,58 @@
 
 from core.events import Event
 
-# customer: name; number; total: amount with its currency; shop: name; reason: maybe empty.
-_VARIABLES = ("customer", "number", "total", "shop", "reason")
+_VARIABLES = {
+    "customer": "Wanjiru Kamau",
+    "number": "1001",
+    "total": "KES 1,250.00",
+    "shop": "Duka",
+    "reason": "We are sold out.",
+    "link": "https://shop.example/t/1-9fQ2LxkR0aVbWcXdYeZf1g",
+}
 
 order_placed = Event(
     "order.placed",
-    text="{shop}: thank you, {customer}. We have your order {number}, {total} in all,"
-    " and will confirm it soon.",
+    texts={
+        "en": "{shop}: thank you, {customer}. We have your order {number}, {total} in all, and will"
+        " confirm it soon. {link}",
+        "sw": "{shop}: asante, {customer}. Tumepokea oda yako {number}, jumla {total}."
+        " Tutaithibitisha hivi karibuni. {link}",
+    },
     variables=_VARIABLES,
 )
 order_accepted = Event(
     "order.accepted",
-    text="{shop}: good news, {customer}. Your order {number}, {total} in all, is accepted.",
+    texts={
+        "en": "{shop}: good news, {customer}. Your order {number}, {total} in all, is accepted."
+        " {link}",
+        "sw": "{shop}: habari njema, {customer}. Oda yako {number}, jumla {total}, imekubaliwa."
+        " {link}",
+    },
     variables=_VARIABLES,
 )
 order_rejected = Event(
     "order.rejected",
-    text="{shop}: sorry, {customer}. We cannot take your order {number}, {total} in all."
-    " Reason: {reason}",
+    texts={
+        "en": "{shop}: sorry, {customer}. We cannot take your order {number}, {total} in all."
+        " Reason: {reason}",
+        "sw": "{shop}: samahani, {customer}. Hatuwezi kuchukua oda yako {number}, jumla {total}."
+        " Sababu: {reason}",
+    },
     variables=_VARIABLES,
 )
 order_fulfilled = Event(
     "order.fulfilled",
-    text="{shop}: {customer}, your order {number}, {total} in all, is complete. Thank you.",
+    texts={
+        "en": "{shop}: {customer}, your order {number}, {total} in all, is complete. Thank you.",
+        "sw": "{shop}: {customer}, oda yako {number}, jumla {total}, imekamilika. Asante.",
+    },
     variables=_VARIABLES,
 )
 order_cancelled = Event(
     "order.cancelled",
-    text="{shop}: {customer}, your order {number}, {total} in all, is cancelled.",
+    texts={
+        "en": "{shop}: {customer}, your order {number}, {total} in all, is cancelled.",
+        "sw": "{shop}: {customer}, oda yako {number}, jumla {total}, imefutwa.",
+    },
     variables=_VARIABLES,
 )

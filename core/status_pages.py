@@ -1,0 +1,46 @@
+"""What a status link shows: each app says it of its own things.
+
+    status_pages.register("order", of_order)
+
+`of_order(reference, language)` returns a `StatusPage`, or None where there is nothing to show.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Something that happened, in a word or two."""
+
+    at: datetime
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusPage:
+    """Where a thing stands and how it came there, in the customer's language. Nothing personal."""
+
+    title: str
+    state: str
+    steps: Sequence[Step]
+
+
+Build = Callable[[str, str], StatusPage | None]
+_builders: dict[str, Build] = {}
+
+
+def register(subject: str, build: Build) -> None:
+    """Let things of a subject be looked at by a link."""
+    _builders[subject] = build
+
+
+def can_be_shown(subject: str) -> bool:
+    return subject in _builders
+
+
+def page_of(subject: str, reference: str, language: str) -> StatusPage | None:
+    """Return the page of a thing; None: there is none, or not any more."""
+    build = _builders.get(subject)
+    return build(reference, language) if build else None

@@ -1,0 +1,67 @@
+"""Status links: looking at one thing without signing in."""
+
+import base64
+import hmac
+import secrets
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from notifications.models import StatusLink
+
+_BYTES = 16
+_LONGEST = 64
+
+
+def make_link(*, subject: str, reference: str, language: str) -> str:
+    """Return the address of a page that shows one thing and nothing else, for a time."""
+    link = StatusLink.objects.create(
+        subject=subject,
+        reference=reference,
+        language=language,
+        salt=secrets.token_urlsafe(12),
+        expires_at=timezone.now() + timedelta(days=settings.STATUS_LINK_DAYS),
+    )
+    return f"{settings.SHOP_URL}/t/{link.pk}-{_signature(link)}"
+
+
+def find_link(token: str) -> StatusLink | None:
+    """Return what a token opens; None: it is none, is over or was revoked, nobody is told which."""
+    key, _, signature = token.partition("-")
+    # A bigint at most, and nothing that takes long to compare.
+    if not (key.isascii() and key.isdigit() and len(key) <= 18 and len(token) <= _LONGEST):
+        return None
+    link = StatusLink.objects.filter(pk=key).first()
+    # Compared with something also where there is no such link, so that it takes as long.
+    expected = _signature(link or StatusLink(pk=int(key), salt=""))
+    if not hmac.compare_digest(expected.encode(), signature.encode()) or link is None:
+        return None
+    if link.revoked_at is not None or link.expires_at <= timezone.now():
+        return None
+    return link
+
+
+def revoke_links(*, subject: str, reference: str) -> int:
+    """Let all links to one thing open nothing any more; return how many."""
+    links: QuerySet[StatusLink] = StatusLink.objects.filter(
+        subject=subject, reference=reference, revoked_at=None
+    )
+    return links.update(revoked_at=Now())
+
+
+def remove_old_links() -> int:
+    """Delete links that are over; return how many."""
+    return StatusLink.objects.filter(expires_at__lt=Now() - timedelta(days=30)).delete()[0]
+
+
+def _signature(link: StatusLink) -> str:
+    signed = salted_hmac(
+        "duka.status-link",
+        f"{link.pk} {link.salt} {link.subject} {link.reference}",
+        algorithm="sha256",
+    ).digest()
+    return base64.urlsafe_b64encode(signed[:_BYTES]).rstrip(b"=").decode()

@@ -1,0 +1,124 @@
+"""Verbs of the templates: in what words an event is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Prefetch
+
+from core.errors import InvalidInput
+from core.events import Event, all_events, template_variables
+from notifications.models import Template, TemplateVersion
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+MAX_TEXT = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The words of an event in a language; `version` is None for those that came with it."""
+
+    text: str
+    language: str
+    version: TemplateVersion | None
+
+    def filled(self, data: Mapping[str, str]) -> str:
+        """Return them with their variables filled in.
+
+        Raises:
+            KeyError: `data` lacks a variable that they use.
+        """
+        return self.text.format_map(data)
+
+
+def sync_templates() -> None:
+    """Give every declared event a template in each language of the shop."""
+    Template.objects.bulk_create(
+        [
+            Template(event=event.code, language=language)
+            for event in all_events()
+            for language, _ in settings.LANGUAGES
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def words_of(event: Event, language: str) -> Words:
+    """Return how the shop tells an event to somebody of this language.
+
+    In their language, by the shop's words or those that came with the event; where there are none,
+    in the shop's own language.
+    """
+    newest = TemplateVersion.objects.order_by("-number")
+    templates = {
+        each.language: each
+        for each in Template.objects.filter(
+            event=event.code, language__in={language, settings.LANGUAGE_CODE}
+        ).prefetch_related(Prefetch("versions", newest))
+    }
+    for each in (language, settings.LANGUAGE_CODE):
+        versions = list(templates[each].versions.all()) if each in templates else []
+        if versions and versions[0].text:
+            return Words(text=versions[0].text, language=each, version=versions[0])
+        if each in event.texts:
+            version = versions[0] if versions else None
+            return Words(text=event.texts[each], language=each, version=version)
+    raise AssertionError(event.code)  # each event has words in the shop's own language
+
+
+@transaction.atomic
+def change_template(*, template_id: int, text: str, by: "User | None") -> TemplateVersion:
+    """Let an event be told in other words from now on; an empty text: in those that came with it.
+
+    Raises:
+        InvalidInput: it is too long, cannot be read, or uses a variable that the event has not.
+    """
+    template = Template.objects.select_for_update(no_key=True).get(pk=template_id)
+    text = text.strip()
+    check_text(template.event, text)
+    newest = template.versions.order_by("-number").first()
+    if newest is not None and newest.text == text:
+        return newest
+    number = newest.number + 1 if newest else 1
+    return TemplateVersion.objects.create(template=template, number=number, text=text, by=by)
+
+
+def check_text(code: str, text: str) -> None:
+    """Raise `InvalidInput` at `text` where an event cannot be told in these words."""
+    event = event_of(code)
+    if len(text) > MAX_TEXT:
+        raise InvalidInput.at("text", detail=f"At most {MAX_TEXT} characters.", code="max_length")
+    if "\x00" in text:
+        raise InvalidInput.at("text", detail="It has characters that no SMS can hold.")
+    try:
+        unknown = template_variables(text) - set(event.variables)
+    except ValueError:
+        raise InvalidInput.at(
+            "text",
+            detail="A brace has no partner. Write {{ and }} for braces that are to be seen.",
+            code="malformed",
+        ) from None
+    if unknown:
+        names = ", ".join(f"{{{name}}}" for name in sorted(unknown))
+        known = ", ".join(f"{{{name}}}" for name in event.variables)
+        raise InvalidInput.at(
+            "text", detail=f"Unknown: {names}. There are {known}.", code="unknown_variable"
+        )
+    try:
+        text.format_map(event.variables)
+    except (ValueError, LookupError, AttributeError):
+        raise InvalidInput.at(
+            "text", detail="Name variables alone, such as {customer}.", code="malformed"
+        ) from None
+
+
+def event_of(code: str) -> Event:
+    """Return a declared event. Raises `InvalidInput` where there is none of this code."""
+    for event in all_events():
+        if event.code == code:
+            return event
+    raise InvalidInput.at("event", detail="Nothing is told of this any more.", code="unknown")
