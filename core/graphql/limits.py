@@ -15,6 +15,8 @@ from graphql import (
     GraphQLSchema,
     InlineFragmentNode,
     IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
@@ -34,6 +36,10 @@ COST_OF_READ_OR_CHANGE = 100
 COST_OF_SCHEMA = 1000
 # A list that is searched looks at most of what there is; counting what was found is most of it.
 COST_OF_SEARCH = 500
+# Counting a list looks at all of it.
+COST_OF_COUNTING = 100
+# What is given in a list is looked up, checked and written.
+COST_OF_INPUT = 3
 # Fields without fields of their own that count as much as an object. Uncounted, thirty aliases
 # would make a cheap object ten times as much work.
 PLAIN_FIELDS = 10
@@ -140,7 +146,8 @@ class Cost:
 
     An object counts one, and so do ten plain fields; of a page so many objects as are asked for, of
     a list that has no pages `USUAL_LENGTH`. Each field of the operation itself counts
-    `COST_OF_READ_OR_CHANGE`, a search `COST_OF_SEARCH`, reading the schema `COST_OF_SCHEMA`.
+    `COST_OF_READ_OR_CHANGE`, a search, counting a list, what is given in a list and reading the
+    schema what their constants say.
     """
 
     def __init__(
@@ -191,10 +198,7 @@ class Cost:
         if name not in fields:  # __typename
             return 1
         field = fields[name]
-        roots = (self._schema.query_type, self._schema.mutation_type)
-        own = COST_OF_READ_OR_CHANGE * PLAIN_FIELDS if parent in roots else 0
-        if any(each.name.value == "search" for each in node.arguments):
-            own += COST_OF_SEARCH * PLAIN_FIELDS
+        own = self._of_itself(node, parent) * PLAIN_FIELDS
         kind = get_named_type(field.type)
         if node.selection_set is None or not is_composite_type(kind):
             return own + 1
@@ -209,6 +213,17 @@ class Cost:
         # A page's own list is as long as the page, any other as such lists usually are.
         length = size if parent.name.endswith("Connection") else USUAL_LENGTH
         return own + length * (one + self._of_selections(node.selection_set, kind, 1))
+
+    def _of_itself(self, node: FieldNode, parent: GraphQLNamedType) -> int:
+        """Return what a field costs whatever is asked of it, in objects."""
+        cost = COST_OF_INPUT * sum(self._given(each.value) for each in node.arguments)
+        if parent in {self._schema.query_type, self._schema.mutation_type}:
+            cost += COST_OF_READ_OR_CHANGE
+        if node.name.value == "totalCount":
+            cost += COST_OF_COUNTING
+        if any(each.name.value == "search" for each in node.arguments):
+            cost += COST_OF_SEARCH
+        return cost
 
     def _page(self, node: FieldNode) -> int:
         given: dict[str, Any] = {
@@ -231,6 +246,20 @@ class Cost:
                 limit=limit,
             )
         return size
+
+    def _given(self, value: Any) -> int:
+        """Return how many things stand in the lists of an argument, of the document or not."""
+        match value:
+            case VariableNode():
+                return self._given(self._variables.get(value.name.value))
+            case ListValueNode() | list():
+                items = value if isinstance(value, list) else value.values
+                return len(items) + sum(map(self._given, items))
+            case ObjectValueNode():
+                return sum(self._given(each.value) for each in value.fields)
+            case dict():
+                return sum(map(self._given, value.values()))
+        return 0
 
     def _number(self, value: Any) -> Any:
         if isinstance(value, VariableNode):

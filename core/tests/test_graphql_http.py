@@ -657,3 +657,19 @@ def test_of_mutations_sent_at_once_with_one_key_one_has_its_effect(njeri, tea, w
         if each.status_code == 409:
             assert verdict(each) == ("idempotency_in_flight", 409)
     assert tea() == 1
+
+
+def test_what_may_not_be_done_hides_nothing_of_what_was_done(db):
+    document = """mutation {
+        done: updateMe(input: {name: "Njeri"}) { me { name } }
+        not: createProduct(input: {name: "Mug"}) { errors { code } }
+    }"""
+
+    response = Graph(UserFactory.create()).ask(document)
+
+    body = response.json()
+    assert response.status_code == 200
+    assert body["data"] == {"done": {"me": {"name": "Njeri"}}, "not": None}
+    assert [(each["path"], each["extensions"]["code"]) for each in body["errors"]] == [
+        (["not"], "permission_denied")
+    ]

@@ -186,7 +186,7 @@ def test_fragments_go_in_no_circles_used_or_not(graph, begun, document):
         ("{ __typename }", None, 1),
         ("{ a: shop { name } b: shop { name } }", None, 203),
         # A page is as long as it is asked to be; the page itself is an object.
-        ("{ products(first: 0) { totalCount } }", None, 102),
+        ("{ products(first: 0) { totalCount } }", None, 202),
         ("{ products(first: 40) { nodes { name } } }", None, 145),
         ("{ products(last: 40) { nodes { name } } }", None, 145),
         ("{ products(first: 40) { nodes { name } edges { node { name } } } }", None, 229),
@@ -206,11 +206,23 @@ def test_fragments_go_in_no_circles_used_or_not(graph, begun, document):
         # What is left out is not known to be.
         ("{ shop @skip(if: true) { name } }", None, 102),
         # A search looks at more than it shows.
-        ('{ products(first: 1, search: "a") { totalCount } }', None, 602),
+        ('{ products(first: 1, search: "a") { nodes { id } } }', None, 603),
         # Whatever there is, what is asked of rows is looked at.
         ("{ products(first: 0) { nodes { name } } }", None, 103),
         ("{ __schema { types { fields { name } } } }", None, 1000),
         ("mutation { createCart { token } }", None, 102),
+        # What is given in lists is looked up, checked and written.
+        ('mutation { createCart(input: {lines: [{sku: "A", quantity: 1}]}) { token } }', None, 105),
+        (
+            "mutation($l: [LineInput!]) { createCart(input: {lines: $l}) { token } }",
+            {"l": [{"sku": "A", "quantity": 1}] * 2},
+            108,
+        ),
+        (
+            "mutation($i: NewCartInput) { createCart(input: $i) { token } }",
+            {"i": {"lines": [{"sku": "A", "quantity": 1}] * 3}},
+            111,
+        ),
     ],
 )  # fmt: skip
 def test_what_a_request_costs_is_known_before_it_runs(graph, settings, document, variables, cost):
@@ -280,7 +292,7 @@ def test_a_full_page_of_the_largest_size_is_within_the_limit(graph):
         id slug name price category { name slug } images { url alt sizes { url width } }
         variants { id sku name price stock } } } }"""
 
-    assert cost_of(graph.ask(document)) == {"requested": 4713, "limit": 5000}
+    assert cost_of(graph.ask(document)) == {"requested": 4813, "limit": 5000}
 
 
 VARIANTS_OF_VARIANTS = '{ product(slug: "tea") { name variants { product { variants { sku } } } } }'
@@ -618,7 +630,7 @@ def test_nasty_variables_are_refused_before_anything_runs(
 
 
 def test_a_list_of_thousands_that_fits_its_type_is_refused_by_its_form(graph, model):
-    lines = [{"sku": "TEA", "quantity": 1}] * 3000
+    lines = [{"sku": "TEA", "quantity": 1}] * 1000
 
     refused = graph.refused(
         "mutation($v: AddToCartInput!) { addToCart(input: $v) { token errors { message field code } } }",
