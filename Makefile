@@ -27,6 +27,7 @@ check: .venv/dev.stamp ## Format, lint, types, imports, migrations, drift of the
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
 	diff -u openapi.yaml .venv/openapi.yaml || { echo "openapi.yaml is out of date: run make schema"; exit 1; }
 	$(BIN)/python manage.py graphql_contract schema.graphql
+	$(BIN)/python manage.py graphql_examples docs/graphql --check
 
 format: .venv/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .
@@ -35,6 +36,7 @@ format: .venv/dev.stamp ## Format the code and mend what lint can mend
 schema: .venv/dev.stamp ## Write openapi.yaml and schema.graphql anew; names what breaks callers
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file openapi.yaml
 	$(BIN)/python manage.py graphql_contract schema.graphql --write
+	$(BIN)/python manage.py graphql_examples docs/graphql
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in into hashed lock files
 	cd requirements && for name in base dev; do \

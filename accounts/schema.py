@@ -28,6 +28,7 @@ class Me(DjangoObjectType):
         model = User
         fields = ("subject", "email", "is_staff")
 
+    is_staff = graphene.NonNull(graphene.Boolean, description="Whether the admin is open to them.")
     name = graphene.NonNull(graphene.String, description="How they are called.")
     roles = graphene.NonNull(
         graphene.List(graphene.NonNull(graphene.String)), description="What they are here."
@@ -44,7 +45,7 @@ class Me(DjangoObjectType):
 
 
 class AccountsQuery(graphene.ObjectType):
-    me = graphene.NonNull(Me, description="Who asks; they have signed in.")
+    me = graphene.Field(Me, description="Who asks; null, with an error, until they sign in.")
 
     def resolve_me(self, info: GraphQLResolveInfo) -> User:
         view_for(MineView, info, "retrieve")

@@ -22,7 +22,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from core.admin import AsksPredicates, DukaModelAdmin, ReadOnly, become, tell
+from core.admin import AsksPredicates, DukaModelAdmin, ReadOnly, become, named, tell
 from core.api.filters import LONGEST_SEARCH
 from core.errors import DomainError, InvalidInput
 
@@ -212,8 +212,10 @@ class MovementInline(ReadOnly, CatalogueInline):
     model = StockMovement
     verbose_name_plural = "newest stock movements"
     hide_title = True
-    fields = ("at", "kind", "quantity", "on_hand", "order", "reason", "by")
+    fields = ("at", "kind", "quantity", "on_hand", "order", "reason", "who")
+    readonly_fields = ("who",)
     extra = 0
+    who = named("by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockMovement]:
         match = request.resolver_match

@@ -104,7 +104,7 @@ class ProductQuerySet(QuerySet["Product"]):
         if found.exists():
             rank = SearchRank(F("search_entry__vector"), query)
             return found.annotate(relevance=_in_millionths(rank))
-        if len(words) > _MOST_SLIPS:
+        if len(words) > _MOST_SLIPS or max(map(len, words)) > _LONGEST_WORD:
             return self.none()
         # Joined to nothing it is no column with an index: the planner would try in vain.
         slips = self.alias(
@@ -122,6 +122,9 @@ _MOST_SLIPS = 5
 # From so many letters on a word can be mistyped and still be told from another.
 _SHORTEST_SLIP = 3
 _LONGEST_SLIP = 20
+# Beyond, nothing is spelt wrong: its trigrams alone are a quarter of a second's work, and some
+# characters stand for four letters or more.
+_LONGEST_WORD = 64
 
 
 def _words_of(text: str) -> list[str]:

@@ -31,6 +31,8 @@ class CustomerType(ModelType):
         fields = ("id", "code", "name", "phone", "email", "language", "created_at", "updated_at")
         convert_choices_to_enum = False
 
+    code = graphene.NonNull(graphene.String, description="What the shop knows them by: `C1001`.")
+
 
 class PhoneCodeType(DjangoObjectType):
     """A code that was sent to a phone."""

@@ -128,6 +128,11 @@ class LineForm(forms.ModelForm[OrderLine]):
 
 
 class LineFormSet(forms.BaseInlineFormSet[OrderLine, Order, LineForm]):
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        **forms.BaseInlineFormSet.default_error_messages,
+        "too_few_forms": "An order needs at least one line.",
+    }
+
     def clean(self) -> None:
         """Tell the usual mistakes at their fields; placing or editing the order decides."""
         super().clean()

@@ -277,13 +277,11 @@ class CartType(ModelType):
         # What it costs and notices follows from its lines, whether they are shown or not.
         wanted = {**asked, "lines": asked.get("lines", {})}
         carts = services.carts_of(shopper).prefetch_related(None)
-        return cls.fetch(carts, wanted).first() or _empty()
-
-
-def _empty() -> Cart:
-    cart = Cart.empty()
-    cart.__dict__["_prefetched_objects_cache"] = {"lines": []}
-    return cart
+        cart: Any = cls.fetch(carts, wanted).first() or Cart.empty()
+        # The model reads them too, to add them up.
+        lines = cart.__dict__.setdefault("brought_lines", [])
+        cart._prefetched_objects_cache = {"lines": lines}
+        return cast("Cart", cart)
 
 
 class OrderCountsType(graphene.ObjectType):
@@ -315,10 +313,10 @@ class OrdersQuery(graphene.ObjectType):
         number=graphene.String(description="Its `number`."),
         description="One order, by `id` or `number`; null: there is none to be seen.",
     )
-    order_counts = graphene.NonNull(
+    order_counts = graphene.Field(
         OrderCountsType, description="How many orders wait, for those who may see orders."
     )
-    cart = graphene.NonNull(
+    cart = graphene.Field(
         CartType,
         description="Of who signed in, else that of the header `X-Cart-Token`; or an empty one.",
     )
@@ -336,7 +334,9 @@ class OrdersQuery(graphene.ObjectType):
         shopper = shopper_of(info.context)
         cart = CartType.of(shopper, selection_of(info))
         if not cart.pk and shopper.token:
-            raise CartNotFound("There is no such cart any more. Begin another.")
+            raise CartNotFound(
+                "There is no such cart any more. Begin another, without `X-Cart-Token`."
+            )
         return cart
 
 
@@ -431,7 +431,9 @@ def _of_cart(verb: Callable[..., None]) -> Callable[..., None]:
     def do(*, shopper: Shopper, **data: Any) -> None:
         key = services.carts_of(shopper).values_list("pk", flat=True).first()
         if key is None and shopper.token:
-            raise CartNotFound("There is no such cart any more. Begin another.")
+            raise CartNotFound(
+                "There is no such cart any more. Begin another, without `X-Cart-Token`."
+            )
         verb(cart_id=key, **data)
 
     return do
@@ -467,7 +469,7 @@ class OrdersMutation(graphene.ObjectType):
         _of_cart(services.remove_cart_line),
         action="remove_line",
         form=CartSkuInput,
-        description="Take something out of the cart.",
+        description="Take something out of the cart. With the last of it a stranger's token ends.",
     )
     empty_cart = CartVerb(
         _of_cart(services.empty_cart),

@@ -4,8 +4,9 @@ from django.db.models import TextChoices
 
 
 class OrderStatus(TextChoices):
-    """Where an order stands; `ALLOWED` says what may follow."""
+    """Where an order stands."""
 
+    # `ALLOWED` says what may follow.
     DRAFT = "draft", "Draft"
     PENDING = "pending", "Pending"
     ACCEPTED = "accepted", "Accepted"

@@ -91,7 +91,7 @@ def visitor(browser: Browser, viewport: dict[str, int] = DESK) -> Page:
     """Return the first page of somebody new, which fails on whatever no page should do."""
     context: BrowserContext = browser.new_context(viewport=viewport)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on(

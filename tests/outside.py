@@ -33,8 +33,8 @@ def free_address() -> str:
         return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
-def installed_node_provider() -> Path:
-    """Return server.mjs with its packages beside it as the lock file has them, or skip."""
+def installed(folder: Path) -> Path:
+    """Return a folder with its npm packages in it as its lock file has them, or skip."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -42,14 +42,14 @@ def installed_node_provider() -> Path:
     if int(version.stdout.lstrip("v").split(".")[0]) < NODE_AT_LEAST:
         pytest.skip(f"Node.js {NODE_AT_LEAST} is needed, not {version.stdout.strip()}")
     lock, done = (
-        NODE_PROVIDER / name for name in ("package-lock.json", "node_modules/.package-lock.json")
+        folder / name for name in ("package-lock.json", "node_modules/.package-lock.json")
     )
     # Of several test processes one installs, and the others wait for it.
     with lock.open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
-            subprocess.run(["npm", "ci", "--silent"], cwd=NODE_PROVIDER, check=True, timeout=300)
-    return NODE_PROVIDER / "server.mjs"
+            subprocess.run(["npm", "ci", "--silent"], cwd=folder, check=True, timeout=300)
+    return folder
 
 
 @dataclass
@@ -118,7 +118,7 @@ class NodeProvider:
 @contextlib.contextmanager
 def spawn_node_provider(shop: str) -> Iterator[NodeProvider]:
     env = {"SHOP_URL": shop, "SHOP_CLIENT_SECRET": SECRET}
-    with spawn("node", str(installed_node_provider()), env=env) as process:
+    with spawn("node", str(installed(NODE_PROVIDER) / "server.mjs"), env=env) as process:
         wait_until(lambda: _issuer(process) or process.process.poll() is not None)
         assert _issuer(process), process.log()
         yield NodeProvider(_issuer(process), shop)

@@ -21,7 +21,7 @@ from django.db import connection
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
@@ -67,7 +67,7 @@ class Managed:
     def said(self, text: str) -> bool:
         return any(text in line["message"] for line in self.log_lines())
 
-    def wait_until_said(self, text: str, seconds: float = 30) -> None:
+    def wait_until_said(self, text: str, seconds: float = 90) -> None:
         wait_until(lambda: self.said(text) or self.process.poll() is not None, seconds)
         assert self.said(text), f"it did not say {text!r} but:\n{self.log()}"
 

@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from unfold.decorators import display
 
-from core.admin import MovingAdmin, ReadOnlyAdmin, Verb, become
+from core.admin import MovingAdmin, ReadOnlyAdmin, Verb, become, named
 from core.jobs import enqueue_on_commit
 
 from . import services
@@ -52,7 +52,7 @@ class UploadForm(forms.ModelForm[Upload]):
         required=False,
         initial=True,
         label="Dry run",
-        help_text="Only look what would become of it; it can be applied afterwards.",
+        help_text="Only look what would come of it; it can be applied afterwards.",
     )
 
     class Meta:
@@ -69,12 +69,13 @@ class UploadAdmin(MovingAdmin):
         Verb(name="apply", to=UploadStatus.QUEUED, move=services.apply_upload),
         Verb(name="cancel", to=UploadStatus.CANCELLED, move=services.cancel_upload),
     )
-    list_display = ("name", "kind", "state_label", "rows_done", "failed", "by", "created_at")
+    list_display = ("name", "kind", "state_label", "rows_done", "failed", "uploader", "created_at")
     list_filter = ("kind", "status")
     list_select_related = ("by",)
     list_before_template = "admin/uploads/upload/files.html"
     change_form_before_template = "admin/uploads/upload/progress.html"
     ordering = ("-pk",)
+    uploader = named("by")
 
     def get_queryset(self, request: HttpRequest) -> UploadQuerySet:
         uploads: UploadQuerySet = super().get_queryset(request)
@@ -83,7 +84,8 @@ class UploadAdmin(MovingAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
             return ("kind", "file", "mode", "dry_run")
-        return ("kind", "name", "mode", "dry_run", "by", "created_at", "started_at", "ended_at")
+        times = ("created_at", "started_at", "ended_at")
+        return ("kind", "name", "mode", "dry_run", "uploader", *times)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return self.get_fields(request, obj) if obj else ()

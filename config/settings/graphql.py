@@ -1,5 +1,6 @@
 """GraphQL (graphene-django): what one request may ask."""
 
+import json
 from pathlib import Path
 
 from .env import checked, env
@@ -31,9 +32,19 @@ GRAPHQL_MAX_PAGE_SIZE = _limit("GRAPHQL_MAX_PAGE_SIZE", 100)
 # A JSON file of {SHA-256: document}, as `manage.py graphql_allow_list` writes it. Where it is
 # given, nothing else is answered.
 GRAPHQL_ALLOW_LIST = env.str("GRAPHQL_ALLOW_LIST", default="").strip()
+
+
+def _holds_documents(name: str) -> bool:
+    try:
+        documents = json.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(documents, dict) and all(isinstance(each, str) for each in documents.values())
+
+
 checked(
     "GRAPHQL_ALLOW_LIST",
     GRAPHQL_ALLOW_LIST,
-    fits=lambda name: not name or Path(name).is_file(),
-    must="a file that is there",
+    fits=lambda name: not name or _holds_documents(name),
+    must="a JSON file of documents by their SHA-256",
 )

@@ -10,9 +10,12 @@ from graphene.utils.str_converters import to_camel_case
 from graphql import GraphQLError
 
 from core import request_id
-from core.api.problems import Problem, problem, problem_of
+from core.api.problems import Problem, UnknownParameter, problem, problem_of
+
+from .limits import TooMuch
 
 logger = logging.getLogger("duka.graphql")
+_LONGEST_MESSAGE = 1000
 
 # All that a payload may say. What the services of an app refuse by, and DRF's forms.
 _CODES = (
@@ -42,8 +45,10 @@ _CODES = (
     "invalid_choice",
     "invalid_number",
     "invalid_parameter",
+    "invitation_not_valid",
     "last_shopkeeper",
     "left",
+    "less_left",
     "make_aware",
     "max_decimal_places",
     "max_digits",
@@ -73,6 +78,7 @@ _CODES = (
     "reauthentication_required",
     "required",
     "still_with_customer",
+    "subject_needed",
     "surrogate_characters_not_allowed",
     "taken",
     "too_many_rows",
@@ -111,21 +117,26 @@ def _known(code: str) -> str:
     if code not in _CODES:
         logger.error("%s is not among the codes of payloads", code)
         return "invalid"
-    return code
+    # Some are members of another enum, such as those of a cart's notices.
+    return str(code)
 
 
 def formatted(error: GraphQLError) -> dict[str, Any]:
     """Return an error as the caller sees it; of one that nobody foresaw, only its request's id."""
     shown: dict[str, Any] = dict(error.formatted)
     if error.path is None:
-        # Of the document or its variables: GraphQL's own words, or those of a limit.
+        # Of the document or its variables: GraphQL's own words, or those of a limit. Twenty that
+        # each quote a name of 100,000 letters would be a long answer.
+        shown["message"] = error.message[:_LONGEST_MESSAGE]
         shown["extensions"] = {"code": "invalid", **(error.extensions or {})}
+        return shown
+    if isinstance(error.original_error, TooMuch):
         return shown
     found = problem_of(error.original_error) if error.original_error else None
     if found is None:
         logger.error("graphql: %s", error.message, exc_info=error.original_error or error)
         found = problem(500)
-    shown["message"] = found["detail"]
+    shown["message"] = _sentence(error, found)
     shown["extensions"] = {
         "code": found["code"],
         "status": found["status"],
@@ -134,6 +145,15 @@ def formatted(error: GraphQLError) -> dict[str, Any]:
     if found["errors"]:
         shown["extensions"]["errors"] = errors_in(found)
     return shown
+
+
+def _sentence(error: GraphQLError, found: Problem) -> str:
+    """Return what a client shows that reads nothing but the message."""
+    if isinstance(error.original_error, Http404):
+        return "There is nothing with this `id`, or you may not see it."
+    if isinstance(error.original_error, UnknownParameter):
+        return " ".join(f"`{each['field']}`: {each['message']}" for each in errors_in(found))
+    return str(found["detail"])
 
 
 def _field_of(failure: Mapping[str, str]) -> str | None:

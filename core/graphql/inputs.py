@@ -81,7 +81,8 @@ def input_of(form: type[InputSerializer], *, name: str = "", partial: bool = Fal
 def _input_field(field: Any, *, partial: bool) -> graphene.InputField:
     return graphene.InputField(
         _input_type(field),
-        required=field.required and not partial,
+        # GraphQL has no field that must be given and may be null: of those, the form says it.
+        required=field.required and not field.allow_null and not partial,
         description=field.help_text or None,
     )
 

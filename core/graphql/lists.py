@@ -71,7 +71,7 @@ def connection_of(kind: type[ModelType]) -> Any:
         f"{name}Edge",
         (graphene.ObjectType,),
         {
-            "__doc__": f"A row of a page: a {one} and where it stands.",
+            "__doc__": "A row of a page, and where it stands.",
             "node": graphene.NonNull(kind, description=f"The {one}."),
             "cursor": graphene.NonNull(
                 graphene.String, description="For `after` and `before`; of this ordering alone."
@@ -112,7 +112,11 @@ class ListField(graphene.Field):
             **dict(self._filters()),
         }
         super().__init__(
-            graphene.NonNull(connection_of(kind)), args=arguments, resolver=self._read, **options
+            # Null where who asks may not see it, or a filter is wrong: the rest is answered.
+            connection_of(kind),
+            args=arguments,
+            resolver=self._read,
+            **options,
         )
 
     def _filters(self) -> Iterable[tuple[str, Any]]:
@@ -159,7 +163,16 @@ class ListField(graphene.Field):
         if ordering is not None:
             filters["ordering"] = ordering.value
         view: Any = view_for(self.view, info, "list", parameters_of(filters))
-        queryset = bare(view.filter_queryset(view.get_queryset()))
+        try:
+            queryset = bare(view.filter_queryset(view.get_queryset()))
+        except UnknownParameter:
+            # What stands in the schema is unknown to REST only where it is not for who asks.
+            known = view.filterset_class(request=view.request).filters
+            kept = view.filterset_class.base_filters.keys() - known.keys()
+            if reserved := sorted(kept & filters.keys()):
+                said = ["Only the shop's staff may ask for this."]
+                raise UnknownParameter(dict.fromkeys(reserved, said)) from None
+            raise
         keyset = Keyset(self.kind.fetch(queryset, _of_rows(info)))
         backwards = last is not None
         name, cursor = ("before", before) if backwards else ("after", after)
@@ -210,4 +223,4 @@ def _constant(ordering: str) -> str:
 
 def _words(ordering: str) -> str:
     words = "By " + ordering.removeprefix("-").replace("_", " ")
-    return f"{words}, turned round" if ordering.startswith("-") else words
+    return f"{words}, the other way round" if ordering.startswith("-") else words

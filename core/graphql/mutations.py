@@ -29,7 +29,7 @@ def payload_of(kind: Any, **more: Any) -> Any:
             f"{name}Payload",
             (graphene.ObjectType,),
             {
-                "__doc__": f"What came of changing a {one}.",
+                "__doc__": f"What a mutation answers: its `{one}`, or `errors`.",
                 one: graphene.Field(
                     kind, description="As it is now; null where there are errors, or it is gone."
                 ),
@@ -80,7 +80,8 @@ class Verb(graphene.Field):
         self._partial, self._whole = partial, whole
         self.name_of_object = kind._meta.name[0].lower() + kind._meta.name[1:]
         super().__init__(
-            graphene.NonNull(self.payload()),
+            # Null where it may not be done: what else the document did is answered.
+            self.payload(),
             args=dict(self._arguments(input_name)),
             resolver=self._resolve,
             description=description,

@@ -1,6 +1,6 @@
 """Answers GraphQL over HTTP, authenticated, limited and told errors as REST is."""
 
-import json
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +31,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core import idempotency
+from core.api.parsers import JSONParser
 from core.etags import etag_of, matches_if_none_match
 
-from .documents import Document, Invalid, find, persisted_digest
+from .documents import NOT_KNOWN_YET, Document, Invalid, find, persisted_digest
 from .errors import formatted
-from .limits import Cost, hold_cost, refused
+from .limits import Cost, Counted, hold_cost, refused
 
 RESPONSE_TYPE = "application/graphql-response+json"
 Answer = dict[str, Any]
@@ -144,12 +145,14 @@ class GraphQLView(APIView):
         """Answer an error of the whole request in GraphQL's form, with REST's status."""
         if isinstance(exc, _Refused):
             answer = {"errors": [formatted(each) for each in exc.errors]}
-            return self._response(answer, exc.status)
+            response = self._response(answer, exc.status)
+            patch_cache_control(response, no_store=True)
+            return response
         response = super().handle_exception(exc)
         told = response.data
         extensions = {name: told[name] for name in ("code", "status", "request_id")}
         response.data = {"errors": [{"message": told["detail"], "extensions": extensions}]}
-        response.content_type = None
+        response.content_type = self._content_type
         return response
 
     @property
@@ -166,16 +169,15 @@ class GraphQLView(APIView):
         if not isinstance(asked, dict):
             raise ParseError("A GraphQL request is an object, or a list of objects.")
         text, name = asked.get("query"), asked.get("operationName")
-        variables = asked.get("variables") or {}
+        variables, extensions = asked.get("variables") or {}, asked.get("extensions") or {}
         for value, field in ((text, "query"), (name, "operationName")):
             if not isinstance(value, str | None):
                 raise ParseError(f"`{field}` is a text.")
-        if not isinstance(variables, dict):
-            raise ParseError("`variables` is an object.")
+        for value, field in ((variables, "variables"), (extensions, "extensions")):
+            if not isinstance(value, dict):
+                raise ParseError(f"`{field}` is an object.")
         try:
-            document = find(
-                self._schema, text=text or None, digest=persisted_digest(asked.get("extensions"))
-            )
+            document = find(self._schema, text=text or None, digest=persisted_digest(extensions))
             node = document.operation(name)
             coerced = get_variable_values(
                 self._schema, node.variable_definitions, variables, max_errors=20
@@ -187,7 +189,8 @@ class GraphQLView(APIView):
         except Invalid as invalid:
             raise _Refused(invalid.errors) from None
         except GraphQLError as error:
-            raise _Refused([error]) from None
+            known = (error.extensions or {}).get("code") != NOT_KNOWN_YET
+            raise _Refused([error], 400 if known else 200) from None
         return _Operation(document=document, node=node, variables=variables, cost=cost)
 
     def _executed(self, operation: _Operation) -> tuple[int, Answer]:
@@ -199,6 +202,7 @@ class GraphQLView(APIView):
             context_value=self.request,
             variable_values=dict(operation.variables),
             operation_name=name.value if name else None,
+            execution_context_class=Counted,
         )
         figures = {"requested": operation.cost, "limit": settings.GRAPHQL_MAX_COST}
         answer: Answer = {"data": result.data, "extensions": {"cost": figures}}
@@ -230,9 +234,12 @@ class GraphQLView(APIView):
             answers if as_list else answers[0], 200 if 200 in statuses else max(statuses)
         )
 
+    @property
+    def _content_type(self) -> str | None:
+        return RESPONSE_TYPE if RESPONSE_TYPE in self.request.headers.get("Accept", "") else None
+
     def _response(self, answer: Any, status: int) -> Response:
-        kind = RESPONSE_TYPE if RESPONSE_TYPE in self.request.headers.get("Accept", "") else None
-        response = Response(answer, status=status, content_type=kind)
+        response = Response(answer, status=status, content_type=self._content_type)
         if status == 401:
             response["WWW-Authenticate"] = self.get_authenticate_header(self.request) or ""
         return response
@@ -268,6 +275,7 @@ def _json_in(parameters: Any, name: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        # What a body may not hold, an address may not either.
+        return JSONParser().parse(io.BytesIO(text.encode()))
+    except ParseError:
         raise ParseError(f"`{name}` is not JSON.") from None

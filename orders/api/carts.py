@@ -456,7 +456,9 @@ class CartViewSet(ResourceViewSet):
     def _object_from(self, queryset: Any) -> Cart:
         cart = self._or_empty(queryset)
         if not cart.pk and self.shopper.token:
-            raise CartNotFound("There is no such cart any more. Begin another.")
+            raise CartNotFound(
+                "There is no such cart any more. Begin another, without `X-Cart-Token`."
+            )
         return cart
 
     def _or_empty(self, queryset: Any) -> Cart:

@@ -309,7 +309,9 @@ def _opened(shopper: Shopper) -> tuple[Cart, str]:
         if shopper.token:
             cart = carts_of(shopper).select_for_update(of=("self",), no_key=True).first()
             if cart is None:
-                raise CartNotFound("There is no such cart any more. Begin another.")
+                raise CartNotFound(
+                    "There is no such cart any more. Begin another, without `X-Cart-Token`."
+                )
             return cart, ""
         token = secrets.token_urlsafe(32)
         digest = token_digest(token)

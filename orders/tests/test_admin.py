@@ -127,6 +127,7 @@ def test_placing_needs_a_line(admin):
     response = admin.post(ADD, new_order(CustomerFactory.create()))
 
     assert response.status_code == 200
+    assert "An order needs at least one line." in response.content.decode()
     assert not Order.objects.exists()
 
 

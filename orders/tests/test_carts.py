@@ -549,7 +549,9 @@ def test_a_token_that_opens_nothing_gets_the_same_answer_whatever_it_is(
 
     assert response.status_code == 404
     assert response.json() == problem(
-        response, code="cart_not_found", detail="There is no such cart any more. Begin another."
+        response,
+        code="cart_not_found",
+        detail="There is no such cart any more. Begin another, without `X-Cart-Token`.",
     )
     assert list(CartLine.objects.values()) == before
 

@@ -210,7 +210,9 @@ def _take_in_next(upload: Upload) -> None:
             upload.position = item[0].number - 1
             _end(upload, UploadStatus.FAILED)
             upload.error_code = "bad_row"
-            upload.error = f"Row {refused[0].number}: {refused[0].errors[0]['detail']}"
+            first = refused[0].errors[0]
+            about = f"{first['field']}: " if first["field"] else ""
+            upload.error = f"Row {refused[0].number}: {about}{first['detail']}"
             return
     batch.keep_said()
     _count(upload, done)

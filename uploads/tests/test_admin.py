@@ -33,6 +33,8 @@ def test_a_file_is_uploaded_looked_at_and_applied(admin, shopkeeper):
     assert (upload.by, upload.name, upload.dry_run) == (shopkeeper, "people.csv", True)
     assert response["Location"] == page_of(upload)
     assert admin.get(page_of(upload))["Refresh"] == "2"
+    # Who did it has no page that a shopkeeper may open.
+    assert "accounts/user" not in admin.get(page_of(upload)).content.decode()
 
     run_all()
     page = admin.get(page_of(upload))

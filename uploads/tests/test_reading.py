@@ -160,6 +160,44 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked():
     assert refused(bomb)[0] == "too_large"
 
 
+def test_a_workbook_whose_lists_and_styles_would_fill_the_memory_is_refused():
+    assert refused(with_part("xl/styles.xml", b"<a/>" * 1_300_000))[0] == "too_large"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [b"<c/>" * 100_001, b"<c>" + b"x" * 16_000_000, b"</row><x:row>" + b"<c/>" * 100_001],
+    ids=["cells", "text", "later"],
+)
+def test_a_row_that_would_fill_the_memory_is_refused_before_it_is_read(row):
+    bomb = with_part("xl/worksheets/sheet1.xml", b"<worksheet><sheetData><row>" + row)
+
+    assert refused(bomb) == ("too_large", "A row of the sheet is too long.")
+
+
+def test_many_rows_together_may_be_longer_than_one():
+    rows = (b'<row><c t="inlineStr"><is><t>' + b"x" * 200 + b"</t></is></c></row>") * 90_000
+    head = SHEET.format(f"<row>{NAME}</row>#").encode()
+
+    assert len(rows) > 16_000_000
+    read = rows_of(with_part("xl/worksheets/sheet1.xml", head.replace(b"#", rows)))
+    assert len(read) == 90_000
+
+
+@pytest.mark.parametrize("before", [0, 63_000, 65_500])
+@pytest.mark.parametrize("digits", [4001, 70_000])
+def test_a_number_without_end_is_refused_wherever_the_file_is_cut(before, digits):
+    number = b'[{"name":' + b" " * before + b"9" * digits + b"}]"
+
+    assert refused(number) == ("malformed", "A number has over 4000 digits.")
+
+
+def test_a_number_that_is_cut_in_two_is_read_whole():
+    number = b'[{"name":' + b" " * 65_500 + b"9" * 4000 + b',"code":' + b"7" * 3000 + b"}]"
+
+    assert rows_of(number) == [(1, {"name": "9" * 4000, "code": "7" * 3000})]
+
+
 def test_a_zip_that_is_no_workbook_is_refused():
     assert refused(zipped(**{"a.txt": "A"})) == ("wrong_format", "This is not an XLSX file.")
 

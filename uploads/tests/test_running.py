@@ -50,6 +50,8 @@ def test_a_bad_row_does_what_the_mode_says(mode, status, taken_in, counted, seen
     assert outcomes(upload) == list(zip([2, 3, 4], seen, strict=True))
     assert errors(upload) == [PHONE]
     assert upload.phase == ("checking" if mode == "all_or_nothing" else "writing")
+    if mode == "stop_at_first_error":
+        assert upload.error.startswith("Row 3: phone: This is not a phone number. ")
 
 
 @pytest.mark.parametrize("mode", ["stop_at_first_error", "skip_bad_rows", "all_or_nothing"])

@@ -186,7 +186,7 @@ def _banner(address: str) -> str:
             f"    API, to read and try   {address}/api/docs/",
             f"    Your account           {address}/",
             f"    Shopkeeper's pages     {address}/admin/",
-            f"    GraphQL                {address}/graphql/ (POST)",
+            f"    GraphQL                {address}/graphql/",
             f"    Health                 {address}/readyz",
             "",
             "  Demo accounts (e-mail and SMS that the shop sends, codes too, are printed here):",

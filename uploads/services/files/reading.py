@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import date, datetime, time
@@ -24,14 +25,23 @@ MAX_CELL = 32_767
 # Characters of one line of a CSV file, or what JSON puts between two values.
 MAX_LINE = 1_000_000
 MAX_COLUMNS = 100
+# Digits in a row, in JSON.
+MAX_DIGITS = 4000
 # Rows that a spreadsheet can have; beyond are only those made to hurt.
 MAX_SHEET_ROWS = 1_048_576
 # Bytes of a workbook's unpacked parts. The texts are held in memory, the sheet is not.
 MAX_UNPACKED = 1_000_000_000
 MAX_TEXTS = 50_000_000
+# Bytes of what is read as a whole: the workbook's list of sheets, its styles and the like.
+MAX_TREES = 5_000_000
+# One row of a sheet is held in memory: what has every column there can be, or very long texts.
+MAX_ROW_TAGS = 100_000
+MAX_ROW_BYTES = 16_000_000
+_PIECE = 65_536
 
 _EXCEL_ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"}
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
+_DIGITS = re.compile(rb"[0-9]+")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 # The row's number, and its cells by column; empty ones are left out.
@@ -260,16 +270,44 @@ def _refuse_bombs(file: IO[bytes]) -> None:
         with zipfile.ZipFile(file) as archive:
             # No part is unpacked beyond what is said here.
             sizes = {part.filename: part.file_size for part in archive.infolist()}
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+            if "[Content_Types].xml" not in sizes:
+                raise _unreadable("This is not an XLSX file.", code="wrong_format")
+            sheets = {name for name in sizes if name.startswith("xl/worksheets/")}
+            texts = sizes.get("xl/sharedStrings.xml", 0)
+            others = sum(size for name, size in sizes.items() if name not in sheets)
+            trees = sum(
+                size
+                for name, size in sizes.items()
+                if name not in sheets and name.endswith((".xml", ".rels"))
+            )
+            if (
+                sum(sizes.values()) > MAX_UNPACKED
+                or others > MAX_TEXTS
+                or trees - texts > MAX_TREES
+            ):
+                raise _unreadable(
+                    "There is too much in this workbook. Save the sheet as CSV, or in parts.",
+                    code="too_large",
+                )
+            for name in sheets:
+                with archive.open(name) as sheet:
+                    _refuse_endless_rows(sheet)
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError) as error:
         raise _unreadable("This is not a whole XLSX file.", code="malformed") from error
-    if "[Content_Types].xml" not in sizes:
-        raise _unreadable("This is not an XLSX file.", code="wrong_format")
-    others = sum(size for name, size in sizes.items() if not name.startswith("xl/worksheets/"))
-    if sum(sizes.values()) > MAX_UNPACKED or others > MAX_TEXTS:
-        raise _unreadable(
-            "There is too much in this workbook. Save the sheet as CSV, or in parts.",
-            code="too_large",
-        )
+
+
+def _refuse_endless_rows(sheet: IO[bytes]) -> None:
+    """Raise where one row alone would fill the memory: it is held there as a whole."""
+    size = tags = 0
+    while piece := sheet.read(_PIECE):
+        # `<row …>`, or with the prefix of its namespace.
+        begins = max(piece.rfind(b"<row"), piece.rfind(b":row"), 0)
+        if begins:
+            size = tags = 0
+        size += len(piece) - begins
+        tags += piece.count(b"<", begins)
+        if size > MAX_ROW_BYTES or tags > MAX_ROW_TAGS:
+            raise _unreadable("A row of the sheet is too long.", code="too_large")
 
 
 def _cell_text(value: Any) -> str:
@@ -303,7 +341,7 @@ def _json_rows(  # noqa: C901, PLR0912  one event after the other
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)
     try:
-        for event, value in ijson.basic_parse(file, use_float=False):
+        for event, value in ijson.basic_parse(_ShortNumbers(file), use_float=False):
             match event:
                 case "start_array" if depth == 0:
                     depth = 1
@@ -345,6 +383,32 @@ def _json_rows(  # noqa: C901, PLR0912  one event after the other
         raise _not_utf8() from None
     except ValueError:
         raise _unreadable(f"Row {number}: {name} is out of range.", code="malformed") from None
+
+
+class _ShortNumbers:
+    """A file that fails where digits go on and on.
+
+    Python makes no integer of more than 4300, which ends the process if ijson, in C, is told so of
+    one that began in the piece before.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digits = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        digits = 0
+        for found in _DIGITS.finditer(piece):
+            begun = 0 if found.start() else self._digits
+            digits = begun + found.end() - found.start()
+            if digits > MAX_DIGITS:
+                raise _unreadable(f"A number has over {MAX_DIGITS} digits.", code="malformed")
+            if found.end() < len(piece):
+                digits = 0
+        if piece:
+            self._digits = digits
+        return piece
 
 
 def _json_text(value: Any) -> str:

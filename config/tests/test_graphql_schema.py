@@ -1,0 +1,363 @@
+"""What must hold of every type, field and code of the schema, whoever adds one."""
+
+import ast
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from graphql import GraphQLInterfaceType, get_named_type, is_composite_type, is_leaf_type
+from graphql.type import GraphQLObjectType
+from graphql_relay import to_global_id
+
+from accounts.tests.factories import ShopkeeperFactory, UserFactory
+from catalog.models import Category, Product
+from catalog.tests.factories import (
+    CategoryFactory,
+    ProductFactory,
+    ProductImageFactory,
+    VariantFactory,
+)
+from config.schema import Mutation, schema
+from core.errors import DomainError
+from core.graphql.errors import ErrorCode
+from core.graphql.relations import ModelType
+from core.tests.graph import Graph
+from customers.tests.factories import CustomerFactory
+from orders import services
+from orders.services import Addition, Shopper, Wanted
+from orders.states import CartNoticeCode
+
+KINDS = {
+    name: kind for name, kind in schema.graphql_schema.type_map.items() if not name.startswith("__")
+}
+QUERY = schema.graphql_schema.query_type
+MODEL_TYPES = {
+    name
+    for name, kind in KINDS.items()
+    if isinstance(kind, GraphQLObjectType) and issubclass(kind.graphene_type, ModelType)
+}
+
+
+# Descriptions
+
+
+def parts():
+    """Yield (name, part) of all that a client's author reads."""
+    for name, kind in KINDS.items():
+        yield name, kind
+        for field_name, field in getattr(kind, "fields", {}).items():
+            yield f"{name}.{field_name}", field
+            for argument_name, argument in getattr(field, "args", {}).items():
+                yield f"{name}.{field_name}({argument_name})", argument
+        for value_name, value in getattr(kind, "values", {}).items():
+            yield f"{name}.{value_name}", value
+
+
+def test_everything_is_described():
+    described = dict(parts())
+
+    assert len(described) > 400
+    assert [name for name, part in described.items() if not (part.description or "").strip()] == []
+
+
+# Codes
+
+# Beside those of who may not (401, 403), too much (429) and what fails (5xx): no payload has them.
+ELSEWHERE = {
+    "idempotency_in_flight": "of the whole request",
+    "idempotency_key_reused": "of the whole request",
+    "invalid_unicode": "another wording of `invalid`",
+    "malformed": "of the whole request",
+    "try_again": "a 503",
+}
+OURS = ("accounts", "catalog", "core", "customers", "orders")
+
+
+def kinds_of_errors(kind=DomainError) -> Iterator[type[DomainError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from kinds_of_errors(each)
+
+
+def codes_of_errors():
+    """Return the codes of what services raise and a payload tells."""
+    return {
+        each.code
+        for each in kinds_of_errors()
+        if each.__module__.partition(".")[0] in OURS
+        and each.__module__.partition(".")[2].split(".")[0] != "tests"
+        and each.status not in {401, 403, 429}
+    }
+
+
+def codes_in(source):
+    """Yield each `code="…"` of a call."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            for each in node.keywords:
+                if each.arg == "code" and isinstance(each.value, ast.Constant):
+                    yield each.value.value
+
+
+def literal_codes():
+    """Return the codes that services and forms give by hand."""
+    files = chain.from_iterable(Path(settings.BASE_DIR, app).rglob("*.py") for app in OURS)
+    return {
+        code
+        for file in files
+        if not {"tests", "pages", "management", "migrations"} & set(file.parts)
+        for code in codes_in(file.read_text())
+        if isinstance(code, str) and code.isidentifier()
+    }
+
+
+def fields_of(form):
+    """Yield a form's fields, and those within them."""
+    yield form
+    for each in getattr(form, "fields", {}).values():
+        yield from fields_of(each)
+    if child := getattr(form, "child", None):
+        yield from fields_of(child)
+
+
+def codes_of_forms():
+    """Return what DRF's own checks of the forms behind mutations may say."""
+    forms = {each._form for each in Mutation._meta.fields.values() if each._form}
+    assert len(forms) > 15
+    found = set()
+    for field in chain.from_iterable(fields_of(form()) for form in forms):
+        found |= set(field.error_messages)
+        found |= {each.code for each in field.validators if getattr(each, "code", None)}
+    return found
+
+
+@pytest.mark.parametrize("codes", [codes_of_errors, literal_codes, codes_of_forms])
+def test_every_code_that_may_be_told_is_in_the_schema(codes):
+    found = codes()
+
+    assert len(found) > 10
+    assert found - {each.value for each in ErrorCode} - set(ELSEWHERE) == set()
+
+
+def test_so_is_each_notice_of_a_cart():
+    assert set(CartNoticeCode.values) <= {each.value for each in ErrorCode}
+
+
+# Statements
+
+ROOTS = {
+    "product": 'slug: "p0"',
+    "category": 'slug: "c0"',
+    "order": 'number: "{order}"',
+    "customer": 'code: "k0"',
+    "node": 'id: "{node}"',
+}
+PAGE = "first: 100"
+
+
+def arguments(name, field):
+    given = PAGE if "first" in field.args else ROOTS.get(name, "")
+    return f"({given})" if given else ""
+
+
+def everything(kind, depth):
+    """Return a selection of all fields of a type, so many types deep; "": too deep."""
+    if isinstance(kind, GraphQLInterfaceType):
+        possible = schema.graphql_schema.get_possible_types(kind)
+        return (
+            "{ id "
+            + " ".join(f"... on {one.name} {everything(one, depth)}" for one in possible)
+            + " }"
+        )
+    asked = []
+    for name, field in kind.fields.items():
+        inner = get_named_type(field.type)
+        if is_leaf_type(inner):
+            asked.append(name)
+        elif depth and (below := everything(inner, depth - 1)):
+            asked.append(f"{name} {below}")
+    return f"{{ {' '.join(asked)} }}" if asked else ""
+
+
+def edges(kind, way=(), seen=()):
+    """Yield (way, type) of every way from a type to another, and on from there, once each."""
+    for name, field in kind.fields.items():
+        inner = get_named_type(field.type)
+        step = (kind.name, name)
+        if not isinstance(inner, GraphQLObjectType) or step in seen or len(way) > 5:
+            continue
+        here = (*way, f"{name}{arguments(name, field) if kind is QUERY else ''}")
+        yield here, inner
+        yield from edges(inner, here, (*seen, step))
+
+
+def one_by_one(nodes):
+    """Return a document for each field of each type of the database, by each short way there.
+
+    Args:
+        nodes: an id of each type that `node` finds.
+    """
+    ways = [(way, kind) for way, kind in edges(QUERY) if kind.name in MODEL_TYPES]
+    ways += [
+        ((f'node(id: "{ident}")', f"... on {name}"), KINDS[name]) for name, ident in nodes.items()
+    ]
+    documents = {}
+    for way, kind in ways:
+        for name, field in kind.fields.items():
+            asked = name if is_leaf_type(get_named_type(field.type)) else f"{name} {{ __typename }}"
+            step = (way[-2:] if "node" not in way[0] else way[1:], kind.name, name)
+            # The shortest: by this step from the type before.
+            documents.setdefault(step, f"{{ {' { '.join(way)} {{ {asked} {'} ' * (len(way) + 1)}")
+    return documents
+
+
+WHOLE = {
+    name: f"{{ {name}{arguments(name, field)} {everything(get_named_type(field.type), 4)} }}"
+    for name, field in QUERY.fields.items()
+    if is_composite_type(get_named_type(field.type))
+}
+
+
+WHO_ASKS = ('SELECT "django_session"', 'SELECT "accounts_')
+
+
+class Shop:
+    """A shop of so many of everything, of which each has as many of everything."""
+
+    def __init__(self):
+        self.users = {
+            "shopkeeper": ShopkeeperFactory.create(),
+            "shopper": UserFactory.create(first_name="Amina", email="amina@example.com"),
+        }
+        self.amina = CustomerFactory.create(user=self.users["shopper"], code="k0")
+        self.staff = ShopkeeperFactory.create(first_name="Baraka")
+        self.top = CategoryFactory.create(slug="c0")
+        self.rows = 0
+        self.token = services.open_cart(shopper=Shopper())
+
+    def grow(self, rows):
+        for number in range(self.rows, rows):
+            CustomerFactory.create()
+            shelf = CategoryFactory.create(parent=self.top)
+            CategoryFactory.create(parent=shelf)
+            ProductFactory.create(slug=f"p{number}", category=shelf)
+        self.rows = rows
+        for category in Category.objects.filter(parent=self.top):
+            CategoryFactory.create(parent=category)
+        skus = []
+        for product in Product.objects.filter(slug__startswith="p"):
+            variants = VariantFactory.create_batch(rows, product=product)
+            ProductImageFactory.create_batch(rows, product=product)
+            skus += [each.sku for each in variants]
+        for customer in (CustomerFactory.create(), self.amina):
+            lines = [Wanted(sku=sku, quantity=1) for sku in skus]
+            for _ in range(rows):
+                self.order = services.place_order(customer=customer, lines=lines, by=self.staff)
+                key = {"order_id": self.order.pk, "by": self.users["shopkeeper"]}
+                services.assign_order(**key, to=self.staff)
+                services.accept_order(**key)
+        additions = [Addition(sku=sku, quantity=1) for sku in skus]
+        for shopper in (
+            *(Shopper(user=user) for user in self.users.values()),
+            Shopper(token=self.token),
+        ):
+            services.add_to_cart(shopper=shopper, lines=additions)
+
+    def graph(self, who):
+        return Graph(self.users[who]) if who in self.users else Graph(x_cart_token=self.token)
+
+    def nodes(self):
+        product = Product.objects.get(slug="p0")
+        rows = (product, product.variants.first(), self.top, self.order, self.amina)
+        return {type(row).__name__: to_global_id(type(row).__name__, row.pk) for row in rows}
+
+
+def lazy(statements):
+    """Return those that fetch one row by its key, as a relation does that nobody brought along."""
+    found = [each["sql"] for each in statements if "LIMIT 21" in each["sql"]]
+    return [sql for sql in found if not sql.startswith(WHO_ASKS)]
+
+
+def counted(graph, documents):
+    """Return how many statements each document takes; those that are refused, their code."""
+    taken = {}
+    for document in documents:
+        with CaptureQueriesContext(connection) as statements:
+            answer = graph.ask(document).json()
+        codes = {each["extensions"]["code"] for each in answer.get("errors", ())}
+        assert codes <= {"not_authenticated", "permission_denied"}, (document, answer)
+        if not document.startswith("mutation"):
+            assert lazy(statements) == [], document
+        for changed in answer["data"].values() if document.startswith("mutation") else ():
+            assert changed["errors"] == [], document
+        taken[document] = codes or len(statements)
+    return taken
+
+
+@pytest.fixture
+def unlimited(settings):
+    settings.GRAPHQL_MAX_COST = settings.GRAPHQL_MAX_TOKENS = 10**9
+    settings.GRAPHQL_MAX_DEPTH = 100
+    settings.GRAPHQL_MAX_BYTES = 10**7
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("who", ["shopkeeper", "shopper", "stranger"])
+def test_whatever_is_asked_takes_as_many_statements_of_one_as_of_three(unlimited, who):
+    shop, taken = Shop(), {}
+    for rows in (1, 3):
+        shop.grow(rows)
+        documents = [
+            each.replace("{node}", node).replace("{order}", shop.order.number)
+            for each in WHOLE.values()
+            for node in (shop.nodes().values() if "{node}" in each else [""])
+        ]
+        taken[rows] = list(counted(shop.graph(who), documents).values())
+
+    assert taken[1] == taken[3]
+    assert {"shopkeeper": 0, "shopper": 4, "stranger": 9}[who] == sum(
+        isinstance(each, set) for each in taken[1]
+    )
+
+
+@pytest.mark.django_db
+def test_so_does_each_field_by_itself_whichever_way_leads_to_it(unlimited):
+    shop, taken = Shop(), {}
+    for rows in (1, 3):
+        shop.grow(rows)
+        documents = one_by_one(shop.nodes())
+        assert {kind for _, kind, _ in documents} == MODEL_TYPES
+        asked = [each.replace("{order}", shop.order.number) for each in documents.values()]
+        taken[rows] = dict(
+            zip(documents, counted(shop.graph("shopkeeper"), asked).values(), strict=True)
+        )
+
+    assert taken[1] == taken[3]
+
+
+@pytest.mark.django_db
+def test_so_does_what_a_change_answers(unlimited):
+    shop, taken = Shop(), {}
+    for rows in (1, 3):
+        shop.grow(rows)
+        product, variant, _, order, customer = shop.nodes().values()
+        sku = Product.objects.get(slug="p0").variants.first().sku
+        verbs = {
+            f'hideProduct(id: "{product}")': "Product",
+            f'showProduct(id: "{product}")': "Product",
+            f'receiveStock(id: "{variant}", input: {{quantity: 1}})': "Variant",
+            f'updateCustomer(id: "{customer}", input: {{language: "en"}})': "Customer",
+            f'assignOrder(id: "{order}", input: {{to: null}})': "Order",
+            f'addToCart(input: {{sku: "{sku}", quantity: 1}})': "Cart",
+        }
+        documents = [
+            f"mutation {{ {verb} {{ errors {{ code }} {kind.lower()} {everything(KINDS[kind], 4)} }} }}"
+            for verb, kind in verbs.items()
+        ]
+        taken[rows] = list(counted(shop.graph("shopkeeper"), documents).values())
+
+    assert taken[1] == taken[3]
