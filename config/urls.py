@@ -19,6 +19,7 @@ handler500 = "core.api.problems.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.pages.urls")),
     path("", include("customers.pages.urls")),
+    path("", include("notifications.pages.urls")),
     path("admin/", admin.site.urls),
     path(
         "api/v1/",

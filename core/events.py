@@ -102,6 +102,11 @@ def all_events() -> list[Event]:
     return [_registry[code] for code in sorted(_registry)]
 
 
+def find_event(code: str) -> Event | None:
+    """Return the declared event of this code; None: nothing declares it any more."""
+    return _registry.get(code)
+
+
 def template_variables(text: str) -> set[str]:
     """Return the names that a text uses; `{a.b}` and `{a[0]}` count whole, so are never known."""
     names: set[str] = set()

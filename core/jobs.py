@@ -61,6 +61,11 @@ def stopping() -> bool:
     return _stopping.is_set()
 
 
+def wait(seconds: float) -> None:
+    """Wait, unless the worker is to stop."""
+    _stopping.wait(seconds)
+
+
 def ask_to_stop() -> None:
     _stopping.set()
 

@@ -1,7 +1,6 @@
 """The outbox: what customers are to be told, how that went, and what came back."""
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -98,8 +97,12 @@ class Message(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(db_default=Now())
     fence = models.UUIDField(null=True, editable=False)
-    # Gateways that refused it since it was last queued: the next of its route is asked.
-    refused_by = ArrayField(models.CharField(max_length=32), default=list, editable=False)
+    # Gateways that refused it since its last wait, and whether that may pass: then the next of its
+    # route is asked.
+    refused_by = models.JSONField(default=dict, editable=False)
+    rounds = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="How often it waited for another try."
+    )
     transport = models.CharField(max_length=32, blank=True)
     transport_id = models.CharField(
         max_length=128, blank=True, db_index=True, help_text="The gateway's id of it."
@@ -180,8 +183,10 @@ class Callback(models.Model):
 
     transport = models.CharField(max_length=32)
     kind = models.CharField(max_length=16, choices=CallbackKind.choices)
-    key = models.CharField(max_length=200)
-    # The gateway's id of the message, or its hash where it is too long.
+    key = models.CharField(max_length=128)
+    # What makes one delivery of it unique, where the gateway says so: it counts once.
+    nonce = models.CharField(max_length=128, null=True)  # noqa: DJ001  many have none
+    # The gateway's id of the message.
     gateway_id = models.CharField(max_length=128, blank=True)
     content_type = models.CharField(max_length=100, blank=True)
     body = models.BinaryField()
@@ -202,7 +207,10 @@ class Callback(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["transport", "kind", "key"], name="each_callback_counts_once"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["transport", "nonce"], name="each_callback_token_counts_once"
+            ),
         ]
         indexes = [
             models.Index(

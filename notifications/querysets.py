@@ -20,6 +20,10 @@ class MessageQuerySet(QuerySet["Message"]):
         """Handed to a gateway by a worker whose lease has passed without an answer."""
         return self.filter(status=MessageStatus.SENDING, due_at__lte=Now())
 
+    def for_display(self) -> Self:
+        """With all that an answer shows, in a fixed number of statements."""
+        return self.select_related("template").prefetch_related("timeline__by")
+
     def shown(self) -> Self:
         """What staff may see: not a code or link that still opens something, nor find it."""
         return self.exclude(secret=True, body__gt="")

@@ -14,3 +14,16 @@ from . import services
 def deliver_messages() -> int:
     """Also periodic: it finds what waits for another try, and what a crash left behind."""
     return services.deliver_due_messages()
+
+
+@jobs.periodic(every=timedelta(seconds=5))
+@task()
+def look_at_callbacks() -> int:
+    """Also periodic: it finds what a crash left behind."""
+    return services.look_at_callbacks()
+
+
+@jobs.periodic(every=timedelta(days=1))
+@task()
+def remove_old_links() -> int:
+    return services.remove_old_links()

@@ -6,6 +6,7 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import data_asked_for as account_data_asked_for
+from core import status_pages
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
 
@@ -31,3 +32,6 @@ def on_forgotten(*, customer: Customer, **_: Any) -> None:
 def on_account_data_asked_for(*, user: User, **_: Any) -> dict[str, Any]:
     cart = services.personal_cart(user=user)
     return {"cart": cart} if cart else {}
+
+
+status_pages.register("order", services.status_page)

@@ -1,5 +1,7 @@
 """How customers are told."""
 
+import re
+
 from django.core.exceptions import ImproperlyConfigured
 
 from .env import BASE_DIR, checked, env
@@ -7,7 +9,7 @@ from .env import BASE_DIR, checked, env
 _TRANSPORTS = sorted(
     path.stem
     for path in (BASE_DIR / "notifications" / "transports").glob("*.py")
-    if path.stem not in {"__init__", "base"}
+    if path.stem not in {"__init__", "base", "network"}
 )
 
 # console: prints and shows in the admin. africastalking: the real gateway.
@@ -23,6 +25,13 @@ AFRICASTALKING_API_KEY = env.str("AFRICASTALKING_API_KEY", default="")
 if SMS_TRANSPORT == "africastalking" and not AFRICASTALKING_API_KEY:
     raise ImproperlyConfigured("SMS_TRANSPORT=africastalking needs AFRICASTALKING_API_KEY.")
 AFRICASTALKING_SENDER_ID = env.str("AFRICASTALKING_SENDER_ID", default="")
+# The unguessable end of the addresses that it calls: it signs nothing.
+AFRICASTALKING_CALLBACK_KEY = checked(
+    "AFRICASTALKING_CALLBACK_KEY",
+    env.str("AFRICASTALKING_CALLBACK_KEY", default=""),
+    fits=lambda key: not key or re.fullmatch(r"[A-Za-z0-9_-]{20,128}", key) is not None,
+    must="20 to 128 letters, digits, - and _",
+)
 # Another base URL: a proxy in production, a stand-in in tests. Empty: the SDK's own.
 AFRICASTALKING_URL = env.str("AFRICASTALKING_URL", default="")
 
@@ -37,4 +46,67 @@ MESSAGE_LEASE_SECONDS = checked(
 # Seconds before each further try after a refusal that may pass; then it is parked.
 MESSAGE_RETRY_SECONDS = env.list(
     "MESSAGE_RETRY_SECONDS", cast=float, default=[10, 60, 300, 1800, 7200, 21600]
+)
+
+VONAGE_API_KEY = env.str("VONAGE_API_KEY", default="")
+VONAGE_API_SECRET = env.str("VONAGE_API_SECRET", default="")
+VONAGE_APPLICATION_ID = env.str("VONAGE_APPLICATION_ID", default="")
+# A PEM, or the path of a file that holds it.
+VONAGE_PRIVATE_KEY = env.str("VONAGE_PRIVATE_KEY", default="", multiline=True)
+VONAGE_SENDER = env.str("VONAGE_SENDER", default="")
+# Signs what Vonage tells us.
+VONAGE_SIGNATURE_SECRET = env.str("VONAGE_SIGNATURE_SECRET", default="")
+VONAGE_API_HOST = env.str("VONAGE_API_HOST", default="api.nexmo.com")
+
+
+def _routes(text: str) -> list[tuple[str, list[str]]]:
+    """Read `+254=africastalking,vonage; repairs.*=vonage; *=africastalking`."""
+    routes = []
+    for part in filter(None, (each.strip() for each in text.split(";"))):
+        pattern, _, given = part.partition("=")
+        names = [name.strip() for name in given.split(",")]
+        fits = re.fullmatch(r"\+[0-9]{1,14}|[a-z_.*]+", pattern.strip()) is not None
+        checked(
+            "SMS_ROUTES",
+            part,
+            fits=lambda _: fits and set(names) <= set(_TRANSPORTS),  # noqa: B023  called at once
+            must=f"rules such as +254=africastalking,vonage of {', '.join(_TRANSPORTS)}",
+        )
+        routes.append((pattern.strip(), names))
+    return routes
+
+
+# Which gateways are asked, in which order, by a country's prefix or by the event. The next one is
+# asked only where the one before certainly did not take the message.
+SMS_ROUTES = _routes(env.str("SMS_ROUTES", default=""))
+
+
+def _rates(text: str) -> dict[str, float]:
+    """Read `africastalking=30,vonage=10`."""
+    rates = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        name, _, number = part.partition("=")
+        fits = re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", number) is not None and float(number) > 0
+        checked(
+            "SMS_RATES",
+            part,
+            fits=lambda _: fits and name in _TRANSPORTS,  # noqa: B023  called at once
+            must="messages a second such as africastalking=30",
+        )
+        rates[name] = float(number)
+    return rates
+
+
+# Those that may call us.
+SMS_GATEWAYS = {SMS_TRANSPORT, *(name for _, names in SMS_ROUTES for name in names)}
+# Messages a second for each gateway, of all workers together.
+SMS_RATES = _rates(env.str("SMS_RATES", default=""))
+# Whether somebody who wrote STOP hears nothing at all, or still of their own orders.
+SMS_STOP_STOPS_ALL = env.bool("SMS_STOP_STOPS_ALL", default=True)
+# Days for which a status link opens its page.
+STATUS_LINK_DAYS = checked(
+    "STATUS_LINK_DAYS",
+    env.int("STATUS_LINK_DAYS", default=30),
+    fits=lambda days: days > 0,
+    must="more than 0",
 )

@@ -16,6 +16,7 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "catalog.view_product",
             "customers.view_customer",
             "notifications.view_message",
+            "notifications.handle_message",
         ),
     ),
     "manage_catalogue": (
@@ -24,7 +25,12 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "manage_customers": (
         "Manage customers",
-        ("catalog.view_product", "customers.view_customer", "customers.manage_customers"),
+        (
+            "catalog.view_product",
+            "customers.view_customer",
+            "customers.manage_customers",
+            "notifications.change_consents",
+        ),
     ),
     "see_reports": ("See reports", ("catalog.view_product", "accounts.see_reports")),
     "manage_employees": (
@@ -32,8 +38,9 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("catalog.view_product", "accounts.manage_employees"),
     ),
 }
-# Beyond these, what only a shopkeeper may: to see how the shop's machinery runs.
+# Beyond these, what only a shopkeeper may: what the shop says, and how its machinery runs.
 SHOPKEEPER_PERMISSIONS: tuple[str, ...] = (
+    "notifications.manage_templates",
     "core.view_periodicjob",
     "core.change_periodicjob",
     "core.view_worker",

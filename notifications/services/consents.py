@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 # In the languages of the shop; what networks and gateways understand by themselves, too.
-STOP = frozenset(
-    "stop stopall stop-all unsubscribe cancel end quit acha simamisha sitisha koma".split()
-)
-START = frozenset("start unstop subscribe anza endelea".split())
-HELP = frozenset("help info msaada usaidizi".split())
+STOP = {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "acha", "simamisha", "sitisha"}
+START = {"start", "unstop", "subscribe", "anza", "endelea"}
+HELP = {"help", "info", "msaada", "usaidizi"}
 
 
 @transaction.atomic
@@ -38,7 +36,7 @@ def note_consent(
     if consent.opted_out == opted_out and (not opted_out or consent.changes.exists()):
         return False
     consent.opted_out = opted_out
-    consent.changed_at = Now()  # type: ignore[assignment]  # the database's
+    consent.changed_at = Now()
     consent.save(update_fields=["opted_out", "changed_at"])
     ConsentChange.objects.create(
         consent=consent, opted_out=opted_out, source=source, detail=detail[:300], by=by

@@ -20,73 +20,117 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Now
 
-from core import jobs
-from core.events import Event, Notice
+from core import jobs, status_pages
+from core.events import Event, Notice, find_event, template_variables
+from core.sms import size_of
+from notifications.models import Message, MessageEvent, Pace
+from notifications.querysets import MessageQuerySet
+from notifications.states import Happening, MessageStatus
+from notifications.transports import Accepted, Outcome, Refused, Unknown, route_of, transport
 
-from .models import Message
-from .querysets import MessageQuerySet
-from .states import MessageStatus
-from .transports import Accepted, Outcome, Refused, Unknown, transport
+from .callbacks import match_callbacks
+from .consents import may_be_told
+from .links import make_link
+from .words import words_of
 
 logger = logging.getLogger("duka.notifications")
 
 CLAIMED_AT_ONCE = 20
+# Seconds that a worker waits for its turn at a gateway; where it would be longer it leaves.
+MOST_PATIENCE = 1
 
 
 def queue_message(*, event: Event, notice: Notice) -> Message:
     """Put what happened into the outbox, inside the transaction of what happened.
 
-    Without a phone number the message is kept as suppressed, so that staff see it.
-    The unique constraint refuses a second message for the same occurrence.
+    Without a phone number, or to somebody who wants to hear nothing, the message is kept as
+    suppressed, so that staff see it. The unique constraint refuses a second message for the same
+    occurrence.
     """
+    recipient = notice.recipient
+    words = words_of(event, recipient.language)
+    data = dict(notice.data)
+    if "link" in template_variables(words.text) and "link" not in data:
+        data["link"] = (
+            make_link(
+                subject=notice.subject, reference=notice.reference, language=recipient.language
+            )
+            if status_pages.can_be_shown(notice.subject)
+            else ""
+        )
+    # What a variable leaves empty is no reason for two spaces.
+    body = " ".join(words.filled(data).split(" ")).strip()
+    size = size_of(body)
     return Message.objects.create(
         event=event.code,
         occurrence=notice.occurrence,
-        recipient=notice.recipient.reference,
+        recipient=recipient.reference,
         subject=notice.subject,
         reference=notice.reference,
-        to=notice.recipient.phone,
-        language=notice.recipient.language,
-        body=event.render(notice.data),
+        to=recipient.phone,
+        language=words.language,
+        body=body,
+        template=words.version,
+        data={} if event.secret else {**notice.data},
+        segments=size.segments,
+        encoding=size.encoding,
         secret=event.secret,
-        **({} if notice.recipient.phone else _without_phone()),
+        **_reason_not_to(event, recipient.phone),
     )
 
 
-def _without_phone() -> dict[str, str]:
-    return {
-        "status": MessageStatus.SUPPRESSED,
-        "error_code": "no_phone",
-        "error": "There is no phone number to send it to.",
-    }
+def _reason_not_to(event: Event, phone: str) -> dict[str, str]:
+    if not phone:
+        return _suppressed("no_phone", "There is no phone number to send it to.")
+    if not may_be_told(phone=phone, event=event):
+        return _suppressed("opted_out", "They do not want to hear from the shop.")
+    return {}
+
+
+def _suppressed(code: str, why: str) -> dict[str, str]:
+    return {"status": MessageStatus.SUPPRESSED, "error_code": code, "error": why}
 
 
 def deliver_due_messages() -> int:
     """Send what is due until nothing is, or the worker is asked to stop; return how many."""
     give_up_lost_messages()
-    # One that cannot be made, for lack of a setting, raises before any message is claimed.
-    transport()
     delivered = 0
     while not jobs.stopping() and (claimed := claim_messages(limit=CLAIMED_AT_ONCE)):
+        held_back = 0
         for message in claimed:
-            if jobs.stopping():
+            name = transport_for(message)
+            if jobs.stopping() or not wait_for_turn(name):
                 _release(message)
-            elif begin_sending(message=message):
+                held_back += 1
+            elif begin_sending(message=message, name=name):
                 settle(message=message, outcome=_send(message))
                 delivered += 1
+        if held_back:
+            # All turns of the next second are given away; the task comes again.
+            break
     return delivered
+
+
+def transport_for(message: Message) -> str:
+    """Return the gateway that is to be asked: the first of its route that did not refuse it yet.
+
+    Raises:
+        ImproperlyConfigured: it lacks a setting; nothing is claimed for long by this.
+    """
+    route = route_of(event=message.event, to=message.to)
+    name = next((each for each in route if each not in message.refused_by), route[0])
+    transport(name)
+    return name
 
 
 @transaction.atomic
 def claim_messages(*, limit: int) -> list[Message]:
     """Take up to `limit` due messages, oldest first, for as long as a lease lasts."""
-    claimed = list(
-        Message.objects.due().select_for_update(skip_locked=True).order_by("due_at", "pk")[:limit]
-    )
+    claimed = list(Message.objects.due().select_for_update(skip_locked=True).order_by("pk")[:limit])
     fence = uuid.uuid4()
     Message.objects.filter(pk__in=[message.pk for message in claimed]).update(
         fence=fence, due_at=Now() + _lease()
@@ -96,41 +140,82 @@ def claim_messages(*, limit: int) -> list[Message]:
     return claimed
 
 
-def begin_sending(*, message: Message) -> bool:
-    """Note that the message is about to go out; False where this claim is no longer ours."""
+_TAKE_TURN = """
+UPDATE notifications_pace
+SET next_at = greatest(next_at, clock_timestamp()) + %(gap)s::interval
+WHERE transport = %(name)s AND next_at <= clock_timestamp() + %(patience)s::interval
+RETURNING extract(epoch FROM next_at - %(gap)s::interval - clock_timestamp())
+"""
+
+
+def wait_for_turn(name: str) -> bool:
+    """Wait until the gateway may be asked once more; False: that would take too long.
+
+    The turns of all workers are given out by one row of the database.
+    """
+    rate = settings.SMS_RATES.get(name)
+    if not rate:
+        return True
+    Pace.objects.bulk_create([Pace(transport=name)], ignore_conflicts=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TAKE_TURN,
+            {"name": name, "gap": f"{1 / rate} s", "patience": f"{MOST_PATIENCE} s"},
+        )
+        turn = cursor.fetchone()
+    if turn is None:
+        return False
+    jobs.wait(max(float(turn[0]), 0))
+    return True
+
+
+@transaction.atomic
+def begin_sending(*, message: Message, name: str) -> bool:
+    """Note that the message is about to go out; False where it is not: this claim is no longer
+    ours, or they want to hear nothing since.
+    """
     still_ours = _ours(message, MessageStatus.QUEUED).filter(due_at__gt=Now())
+    if not may_be_told(phone=message.to, event=find_event(message.event)):
+        if still_ours.update(**_suppressed("opted_out", "They opted out before it was sent.")):
+            _note(message, Happening.STOPPED)
+        return False
     begun = still_ours.update(
         status=MessageStatus.SENDING,
         attempts=F("attempts") + 1,
-        transport=transport().name,
+        transport=name,
         # A lease anew: the wait for the messages before it in the batch does not count.
         due_at=Now() + _lease(),
     )
+    message.transport = name
+    if begun:
+        _note(message, Happening.BEGUN, transport=name)
     return begun == 1
 
 
+@transaction.atomic
 def settle(*, message: Message, outcome: Outcome) -> None:
     """Store what came of a try. An answer that comes after the lease still counts."""
-    tries = message.attempts + 1
     changes: Mapping[str, Any]
+    happened, code, detail, cost = Happening.LOST, "", "", {}
     match outcome:
         case Accepted():
+            happened = Happening.ACCEPTED
+            cost = {"cost_amount": outcome.amount, "cost_currency": outcome.currency}
             changes = {
                 "status": MessageStatus.SENT,
                 "transport_id": _storable(outcome.id, "transport_id"),
                 "cost": _storable(outcome.cost, "cost"),
+                **cost,
                 "error_code": "",
                 "error": "",
                 "sent_at": Now(),
             }
-        case Refused(may_pass=True) if tries <= len(settings.MESSAGE_RETRY_SECONDS):
-            wait = timedelta(seconds=settings.MESSAGE_RETRY_SECONDS[tries - 1])
-            changes = _refusal(MessageStatus.QUEUED, outcome) | {"due_at": Now() + wait}
-        case Refused(may_pass=True):
-            changes = _refusal(MessageStatus.PARKED, outcome)
+            detail = outcome.id
         case Refused():
-            changes = _refusal(MessageStatus.FAILED, outcome)
+            happened, code, detail = Happening.REFUSED, outcome.code, outcome.reason
+            changes = _after_refusal(message, outcome)
         case Unknown():
+            detail = outcome.reason
             changes = {
                 "status": MessageStatus.UNKNOWN,
                 "error_code": "unknown",
@@ -140,12 +225,49 @@ def settle(*, message: Message, outcome: Outcome) -> None:
         # It opens something, and it is where it should be, or will not get there.
         changes = {**changes, "body": ""}
     updated = _ours(message, MessageStatus.SENDING, MessageStatus.UNKNOWN).update(**changes)
+    if updated and changes["status"] == MessageStatus.SENT:
+        message.transport_id = changes["transport_id"]
+        match_callbacks(message=message)
+    _note(
+        message,
+        happened,
+        transport=message.transport,
+        code=_storable(code, "error_code"),
+        detail=_storable(detail, "error"),
+        **cost,
+    )
     logger.info(
         "message %s: %s",
         message.pk,
         changes["status"] if updated else "claimed by another",
         extra={"message_id": message.pk, "error_code": changes["error_code"]},
     )
+
+
+def _after_refusal(message: Message, outcome: Refused) -> dict[str, Any]:
+    """Return what becomes of a refused message: the next gateway, a later try, or the end."""
+    refused = {**message.refused_by, message.transport: outcome.may_pass}
+    route = route_of(event=message.event, to=message.to)
+    told = {
+        "error_code": _storable(outcome.code, "error_code"),
+        "error": _storable(outcome.reason, "error"),
+    }
+    if any(each not in refused for each in route):
+        # Certainly not sent, so that another may be asked at once.
+        return {"status": MessageStatus.QUEUED, "due_at": Now(), "refused_by": refused, **told}
+    lasting = {name: may_pass for name, may_pass in refused.items() if not may_pass}
+    if all(each in lasting for each in route):
+        return {"status": MessageStatus.FAILED, **told}
+    if message.rounds >= len(settings.MESSAGE_RETRY_SECONDS):
+        return {"status": MessageStatus.PARKED, **told}
+    wait = timedelta(seconds=settings.MESSAGE_RETRY_SECONDS[message.rounds])
+    return {
+        "status": MessageStatus.QUEUED,
+        "due_at": Now() + wait,
+        "refused_by": lasting,
+        "rounds": message.rounds + 1,
+        **told,
+    }
 
 
 def give_up_lost_messages() -> int:
@@ -183,10 +305,12 @@ def forget_recipient(*, recipient: str) -> None:
 
 def _send(message: Message) -> Outcome:
     try:
-        return transport().send(to=message.to, body=message.body, reference=str(message.pk))
+        return transport(message.transport).send(
+            to=message.to, body=message.body, reference=str(message.pk)
+        )
     except Exception as error:
         # A fault of ours or of the SDK's: it may have struck before or after the request.
-        logger.exception("transport %s failed on message %s", transport().name, message.pk)
+        logger.exception("transport %s failed on message %s", message.transport, message.pk)
         return Unknown(reason=f"{type(error).__name__}: {error}"[:300])
 
 
@@ -198,12 +322,8 @@ def _ours(message: Message, *statuses: MessageStatus) -> MessageQuerySet:
     return Message.objects.filter(pk=message.pk, fence=message.fence, status__in=statuses)
 
 
-def _refusal(status: MessageStatus, outcome: Refused) -> dict[str, Any]:
-    return {
-        "status": status,
-        "error_code": _storable(outcome.code, "error_code"),
-        "error": _storable(outcome.reason, "error"),
-    }
+def _note(message: Message, what: Happening, **fields: Any) -> None:
+    MessageEvent.objects.create(message=message, what=what, **fields)
 
 
 def _storable(text: str, field: str) -> str:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Prefetch
 
 from core.errors import InvalidInput
-from core.events import Event, all_events, template_variables
+from core.events import Event, all_events, find_event, template_variables
 from notifications.models import Template, TemplateVersion
 
 if TYPE_CHECKING:
@@ -118,7 +118,6 @@ def check_text(code: str, text: str) -> None:
 
 def event_of(code: str) -> Event:
     """Return a declared event. Raises `InvalidInput` where there is none of this code."""
-    for event in all_events():
-        if event.code == code:
-            return event
+    if event := find_event(code):
+        return event
     raise InvalidInput.at("event", detail="Nothing is told of this any more.", code="unknown")

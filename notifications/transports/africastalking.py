@@ -5,25 +5,35 @@ facts are repeated beside the lines that need them, and in
 `notifications/tests/gateway.py`, which plays the gateway.
 """
 
+import hmac
 import json
 import re
-from ssl import SSLCertVerificationError
+from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 import requests
 from africastalking.Service import AfricasTalkingException, validate_phone
 from africastalking.SMS import SMSService
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    MaxRetryError,
-    NewConnectionError,
-    ProxyError,
-    SSLError,
-)
 
-from .base import Accepted, Outcome, Refused, Unknown
+from notifications.states import CallbackKind, MessageStatus
+
+from .base import (
+    Accepted,
+    Forged,
+    Inbound,
+    Malformed,
+    OptOut,
+    Outcome,
+    Refused,
+    Report,
+    Request,
+    Told,
+    Unknown,
+)
+from .network import of_network_error
 
 # Seconds to connect and between two bytes of the answer.
 TIMEOUT = (3.05, 9.05)
@@ -72,8 +82,20 @@ class _Gateway(SMSService):
         return response
 
 
+# What reports say; the rest settles nothing yet.
+_STATUSES = {
+    "Sent": MessageStatus.SENT,
+    "Submitted": MessageStatus.SENT,
+    "Buffered": MessageStatus.SENT,
+    "Success": MessageStatus.DELIVERED,
+    "Rejected": MessageStatus.FAILED,
+    "Failed": MessageStatus.FAILED,
+}
+
+
 class Transport:
     name = "africastalking"
+    callbacks = (CallbackKind.REPORT, CallbackKind.INBOUND, CallbackKind.OPT_OUT)
 
     def __init__(self) -> None:
         if not settings.AFRICASTALKING_API_KEY:
@@ -104,8 +126,55 @@ class Transport:
         except AfricasTalkingException as error:
             return _of_refusal(gateway.status, str(error))
         except requests.RequestException as error:
-            return _of_network_error(error)
+            return of_network_error(error)
         return _of_answer(answer)
+
+    def authenticate(self, request: Request) -> str:
+        """Compare the key in the address: the gateway signs nothing."""
+        expected = settings.AFRICASTALKING_CALLBACK_KEY
+        if not expected or not hmac.compare_digest(request.key.encode(), expected.encode()):
+            raise Forged("Its address does not have the key.")
+        return ""
+
+    def read(self, kind: CallbackKind, request: Request) -> Told:
+        try:
+            text = request.body.decode()
+            form = dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
+            if kind == CallbackKind.OPT_OUT:
+                return OptOut(phone=_phone(form["phoneNumber"]))
+            ident = form["id"][:128]
+            if kind == CallbackKind.INBOUND:
+                return Inbound(
+                    gateway_id=ident,
+                    phone=_phone(form["from"]),
+                    to=form.get("to", "")[:32],
+                    text=form.get("text", ""),
+                )
+            said = form["status"][:40]
+            return Report(
+                gateway_id=ident,
+                status=_STATUSES.get(said),
+                said=said,
+                phone=_phone(form["phoneNumber"]),
+                code=form.get("failureReason", "")[:64],
+                reason=form.get("failureReason", "")[:300],
+            )
+        except (ValueError, LookupError) as error:
+            raise Malformed(f"{type(error).__name__}: {error}"[:300]) from None
+
+
+def _phone(value: str) -> str:
+    # A plus that was not encoded arrives as a space.
+    digits = value.strip().removeprefix("+")
+    if not re.fullmatch(r"[1-9][0-9]{5,14}", digits):
+        raise ValueError(f"{value!r} is not a number")
+    return f"+{digits}"
+
+
+def _cost(text: str) -> dict[str, Any]:
+    """Read "KES 0.8000"; what is not understood is kept as text alone."""
+    match = re.fullmatch(r"([A-Z]{3}) ([0-9]{1,8}(?:\.[0-9]{1,6})?)", text)
+    return {"currency": match[1], "amount": Decimal(match[2])} if match else {}
 
 
 def _of_answer(answer: Any) -> Outcome:
@@ -124,7 +193,8 @@ def _of_answer(answer: Any) -> Outcome:
         first = recipients[0]
         code = int(first["statusCode"])
         if code in _ACCEPTED:
-            return Accepted(id=str(first["messageId"]), cost=str(first.get("cost", "")))
+            cost = str(first.get("cost", ""))
+            return Accepted(id=str(first["messageId"]), cost=cost, **_cost(cost))
         if code in _PERMANENT:
             return Refused(code=str(code), reason=_PERMANENT[code], may_pass=False)
         if code in _MAY_PASS:
@@ -148,23 +218,3 @@ def _of_refusal(status: int | None, body: str) -> Outcome:
     if status is not None and 400 <= status < 500 and status != requests.codes.request_timeout:
         return Refused(code=f"http_{status}", reason=reason, may_pass=False)
     return Unknown(reason=reason)
-
-
-def _of_network_error(error: requests.RequestException) -> Outcome:
-    cause: Any = error.args[0] if error.args else None
-    if isinstance(cause, MaxRetryError):
-        cause = cause.reason
-    if isinstance(cause, ProxyError):
-        # By itself it proves nothing: urllib3 says it also when the proxy hangs up later on.
-        cause = cause.original_error
-    if isinstance(cause, SSLError) and cause.args:
-        cause = cause.args[0]
-    if isinstance(cause, NewConnectionError | ConnectTimeoutError):
-        return Refused(code="unreachable", reason="The gateway cannot be reached.", may_pass=True)
-    if isinstance(cause, SSLCertVerificationError):
-        # Before the request: of a machine without the CA, or with a wrong clock.
-        return Refused(
-            code="untrusted", reason=f"The gateway cannot be trusted: {cause}"[:300], may_pass=True
-        )
-    # Whatever happens once the request may be out: a hang, a dropped connection.
-    return Unknown(reason=f"{type(error).__name__}: {error}"[:300])

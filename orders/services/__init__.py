@@ -40,6 +40,7 @@ from .placing import (
     place_order,
 )
 from .records import count_by_status, forget_customer, move_orders, personal_data
+from .status import status_page
 
 __all__ = [
     "COLLECTION",
@@ -75,5 +76,6 @@ __all__ = [
     "remove_cart_line",
     "remove_expired_carts",
     "return_lines",
+    "status_page",
     "token_digest",
 ]
