@@ -1,9 +1,11 @@
 """Filters of the message list."""
 
 import django_filters
+from django.conf import settings
 from django.db.models import QuerySet
 
-from notifications.models import Message
+from core.api.filters import YesNoFilter
+from notifications.models import Consent, Message, Template
 from notifications.states import MessageStatus
 
 
@@ -22,3 +24,20 @@ class MessageFilter(django_filters.FilterSet):
 
     def about_order(self, queryset: QuerySet[Message], name: str, value: str) -> QuerySet[Message]:
         return queryset.filter(subject="order", reference=value)
+
+
+class ConsentFilter(django_filters.FilterSet):
+    opted_out = YesNoFilter(help_text="Those who want to hear nothing, or the others.")
+
+    class Meta:
+        model = Consent
+        fields = ()
+
+
+class TemplateFilter(django_filters.FilterSet):
+    event = django_filters.CharFilter(help_text="What happened, e.g. `order.placed`.")
+    language = django_filters.ChoiceFilter(choices=settings.LANGUAGES, help_text="Its language.")
+
+    class Meta:
+        model = Template
+        fields = ()

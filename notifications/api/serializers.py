@@ -243,3 +243,50 @@ class TemplateInput(InputSerializer):
     )
 
     ignored = ("id", "event", "language", "version", "variables")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "On a real order", {"text": "{shop}: {number} is here.", "reference": "1001"}
+        )
+    ]
+)
+class PreviewInput(InputSerializer):
+    text = serializers.CharField(
+        max_length=MAX_TEXT, required=False, help_text="Words to try; without them, those of now."
+    )
+    reference = serializers.CharField(
+        max_length=64,
+        required=False,
+        help_text="Of what the event was told before: an order's number. Without it: examples.",
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "One SMS",
+            {
+                "body": "Duka: 1001 is here.",
+                "encoding": "gsm-7",
+                "units": 19,
+                "segments": 1,
+                "cost_amount": "0.800000",
+                "cost_currency": "KES",
+            },
+        )
+    ]
+)
+class PreviewSerializer(serializers.Serializer[Any]):
+    body = serializers.CharField()
+    encoding = serializers.CharField(help_text="gsm-7, or ucs-2 where a character needs it.")
+    units = serializers.IntegerField(help_text="Septets of gsm-7, 16-bit units of ucs-2.")
+    segments = serializers.IntegerField(help_text="SMS that it takes.")
+    cost_amount = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=6,
+        allow_null=True,
+        help_text="What so many SMS cost lately; null: that is not known.",
+    )
+    cost_currency = serializers.CharField(help_text="ISO 4217.")

@@ -17,7 +17,7 @@ from .outbox import (
     transport_for,
     wait_for_turn,
 )
-from .words import change_template, check_text, sync_templates, words_of
+from .words import change_template, check_text, preview, sync_templates, words_of
 
 __all__ = [
     "begin_sending",
@@ -29,6 +29,7 @@ __all__ = [
     "find_link",
     "forget_recipient",
     "give_up_lost_messages",
+    "is_opted_out",
     "look_at_callbacks",
     "make_link",
     "may_be_told",
@@ -36,6 +37,7 @@ __all__ = [
     "move_messages",
     "note_consent",
     "personal_data",
+    "preview",
     "queue_message",
     "receive_callback",
     "remove_old_links",

@@ -50,7 +50,11 @@ def may_be_told(*, phone: str, event: Event | None) -> bool:
         return True
     if not settings.SMS_STOP_STOPS_ALL:
         return True
-    return not Consent.objects.filter(phone=phone, opted_out=True).exists()
+    return not is_opted_out(phone=phone)
+
+
+def is_opted_out(*, phone: str) -> bool:
+    return Consent.objects.filter(phone=phone, opted_out=True).exists()
 
 
 def meaning_of(text: str) -> str:

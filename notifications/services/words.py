@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -10,7 +11,8 @@ from django.db.models import Prefetch
 
 from core.errors import InvalidInput
 from core.events import Event, all_events, find_event, template_variables
-from notifications.models import Template, TemplateVersion
+from core.sms import size_of
+from notifications.models import Message, Template, TemplateVersion
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -121,3 +123,51 @@ def event_of(code: str) -> Event:
     if event := find_event(code):
         return event
     raise InvalidInput.at("event", detail="Nothing is told of this any more.", code="unknown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """Words as somebody would read them, and what they take."""
+
+    body: str
+    encoding: str
+    units: int
+    segments: int
+    cost_amount: Decimal | None
+    cost_currency: str
+
+
+def preview(*, template: Template, text: str = "", reference: str = "") -> Preview:
+    """Return how an event would be told.
+
+    Args:
+        text: words to try; without them, those of now.
+        reference: of something that the event was told of before; without it: with examples.
+
+    Raises:
+        InvalidInput: the words cannot be used, or the event was never told of that.
+    """
+    event = event_of(template.event)
+    text = text or words_of(event, template.language).text
+    check_text(template.event, text)
+    data: dict[str, str] = dict(event.variables)
+    if reference:
+        told = Message.objects.filter(event=event.code, reference=reference).order_by("-pk").first()
+        if told is None or not told.data:
+            raise InvalidInput.at(
+                "reference", detail="This was never told of it.", code="does_not_exist"
+            )
+        data |= told.data
+    body = text.format_map(data)
+    size = size_of(body)
+    # Of one SMS, as the gateway said it last.
+    last = Message.objects.filter(cost_amount__isnull=False, segments__gt=0).order_by("-pk").first()
+    amount = last.cost_amount / last.segments * size.segments if last and last.cost_amount else None
+    return Preview(
+        body=body,
+        encoding=size.encoding,
+        units=size.units,
+        segments=size.segments,
+        cost_amount=amount and round(amount, 6),
+        cost_currency=last.cost_currency if last else "",
+    )
