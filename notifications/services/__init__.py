@@ -1,7 +1,7 @@
 """Verbs of the outbox, of what gateways tell, of templates, consents and status links."""
 
 from .callbacks import look_at_callbacks, receive_callback
-from .consents import may_be_told, meaning_of, note_consent
+from .consents import is_opted_out, may_be_told, meaning_of, note_consent
 from .hand import call_off_message, retry_message, settle_message
 from .links import find_link, make_link, remove_old_links, revoke_links
 from .outbox import (

@@ -39,8 +39,8 @@ class Command(BaseCommand):
             label = MessageStatus(row["status"]).label
             self.stdout.write(f"{row['count']:>6} {label}: {why}; the oldest for {minutes} min")
         odd = Callback.objects.filter(state__in=[CallbackState.UNMATCHED, CallbackState.BAD])
-        for row in odd.values("state", "transport").annotate(count=Count("pk")).order_by("state"):
-            label = CallbackState(row["state"]).label.lower()
-            self.stdout.write(f"{row['count']:>6} callbacks of {row['transport']}: {label}")
+        for each in odd.values("state", "transport").annotate(count=Count("pk")).order_by("state"):
+            label = CallbackState(each["state"]).label.lower()
+            self.stdout.write(f"{each['count']:>6} callbacks of {each['transport']}: {label}")
         if not rows and not odd.exists():
             self.stdout.write("Nothing waits, nothing went wrong.")

@@ -1,4 +1,4 @@
-"""`manage.py send_test_sms`: one message to a phone, past the outbox, with what the gateway said."""
+"""`manage.py send_test_sms`: one message to a phone, past the outbox."""
 
 from typing import Any
 
