@@ -1,7 +1,7 @@
 """Messages in the admin: seen, sent again, called off, settled; and the words they are told in."""
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -34,6 +34,9 @@ from .querysets import MessageQuerySet
 from .services.hand import CALLED_OFF, OUTCOMES, RETRIED, SETTLED
 from .services.words import event_of
 from .states import MessageStatus
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 _COLOURS = {
     MessageStatus.DELIVERED: "success",
@@ -75,20 +78,15 @@ def _in(statuses: set[MessageStatus], message: Message) -> bool:
 class TimelineInline(ReadOnly, TabularInline[MessageEvent, Message]):
     model = MessageEvent
     verbose_name_plural = "timeline"
-    fields = (
-        "at",
-        "what",
-        "transport",
-        "code",
-        "detail",
-        "cost_amount",
-        "cost_currency",
-        "by_name",
-    )
+    fields = ("at", "what", "transport", "code", "detail", "cost", "by_name")
     readonly_fields = fields
     by_name = named("by")
     extra = 0
     can_delete = False
+
+    @display(description="cost")
+    def cost(self, event: MessageEvent) -> str:
+        return f"{event.cost_currency} {event.cost_amount}" if event.cost_amount else ""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return can_see_messages(request.user)
@@ -211,7 +209,7 @@ class TemplateAdmin(DukaModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
         services.change_template(
-            template_id=obj.pk, text=form.cleaned_data["text"], by=request.user
+            template_id=obj.pk, text=form.cleaned_data["text"], by=cast("User", request.user)
         )
 
     def response_change(self, request: HttpRequest, obj: Template) -> HttpResponse:
@@ -223,7 +221,8 @@ class TemplateAdmin(DukaModelAdmin):
                 self.message_user(request, error.detail, level="warning")
             else:
                 self.message_user(request, f"On {reference}: {preview.body}")
-        return super().response_change(request, obj)
+        response: HttpResponse = super().response_change(request, obj)
+        return response
 
     @display(description="words")
     def words(self, template: Template) -> str:
@@ -288,16 +287,7 @@ class CallbackAdmin(_SeenByStaff):
     list_display = ("received_at", "transport", "kind", "state", "detail")
     list_filter = ("state", "kind", "transport")
     search_fields = ("gateway_id",)
-    fields = (
-        "received_at",
-        "transport",
-        "kind",
-        "state",
-        "detail",
-        "gateway_id",
-        "message",
-        "said",
-    )
+    fields = ("received_at", "transport", "kind", "state", "detail", "gateway_id", "said")
     readonly_fields = fields
 
     @display(description="body")
