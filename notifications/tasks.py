@@ -27,3 +27,10 @@ def look_at_callbacks() -> int:
 @task()
 def remove_old_links() -> int:
     return services.remove_old_links()
+
+
+@jobs.periodic(every=timedelta(hours=1))
+@task()
+def sync_templates() -> None:
+    """Due as soon as a ticker starts: an event that the code declares since has its templates."""
+    services.sync_templates()
