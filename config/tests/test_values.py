@@ -35,7 +35,7 @@ import pytest
         ("GRAPHQL_MAX_COST", "0", "must be more than 0, not 0."),
         ("GRAPHQL_MAX_BATCH", "0", "must be more than 0, not 0."),
         ("GRAPHQL_MAX_PAGE_SIZE", "0", "must be more than 0, not 0."),
-        ("GRAPHQL_ALLOW_LIST", "nowhere.json", "must be a file that is there, not 'nowhere.json'."),
+        ("GRAPHQL_ALLOW_LIST", "nowhere.json", "must be a JSON file of documents by their SHA-256, not 'nowhere.json'."),
         ("LOG_LEVEL", "debug", "must be DEBUG, INFO, WARNING, ERROR or CRITICAL, not 'debug'."),
         ("LOG_FORMAT", "xml", "must be json or plain, not 'xml'."),
     ],
