@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from core.middleware import path_to_tell
+from core.logs import path_to_tell
 
 from .services.audit import REFUSAL_TOLD, record_refusal
 

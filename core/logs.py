@@ -1,6 +1,28 @@
-"""Log lines for people."""
+"""What log lines say, and do not say."""
 
 import logging
+
+from django.http import HttpRequest
+
+
+def path_to_tell(request: HttpRequest) -> str:
+    """Return the path as it may be written down: without a token that opens something."""
+    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
+    return request.path.replace(token, "…") if token else request.path
+
+
+class UntoldFilter(logging.Filter):
+    """Take such a token out of what Django says of a request that failed."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        if isinstance(request, HttpRequest):
+            path = path_to_tell(request)
+            # Its own words would show the whole address.
+            record.request = f"{request.method} {path}"
+            if isinstance(record.args, tuple):
+                record.args = tuple(path if arg == request.path else arg for arg in record.args)
+        return True
 
 
 class PlainFormatter(logging.Formatter):

@@ -24,6 +24,7 @@ from rest_framework.throttling import BaseThrottle
 
 from . import request_id
 from .api.problems import CONTENT_TYPE, problem_response, wants_problem
+from .logs import path_to_tell
 
 logger = logging.getLogger("duka.request")
 
@@ -59,12 +60,6 @@ class RequestIdMiddleware:
             },
         )
         return response
-
-
-def path_to_tell(request: HttpRequest) -> str:
-    """Return the path as it may be written down: without a token that opens something."""
-    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
-    return request.path.replace(token, "…") if token else request.path
 
 
 def _address_of(request: HttpRequest) -> str | None:

@@ -30,7 +30,7 @@ from .permissions import (
     can_see_consents,
     can_see_messages,
 )
-from .querysets import MessageQuerySet
+from .querysets import MessageQuerySet, TemplateQuerySet
 from .services.hand import CALLED_OFF, OUTCOMES, RETRIED, SETTLED
 from .services.words import event_of
 from .states import MessageStatus
@@ -138,6 +138,9 @@ class MessageAdmin(MovingAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def save_model(self, request: HttpRequest, obj: Message, form: Any, change: bool) -> None:
+        """Write nothing: saved whole it would undo what a worker did meanwhile."""
+
     @display(description="status", ordering="status", label=_COLOURS)
     def state_label(self, message: Message) -> tuple[str, str]:
         return message.status, message.get_status_display()
@@ -199,6 +202,10 @@ class TemplateAdmin(DukaModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def get_queryset(self, request: HttpRequest) -> TemplateQuerySet:
+        templates: TemplateQuerySet = super().get_queryset(request)
+        return templates.of_declared_events().prefetch_related("versions")
+
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
@@ -243,7 +250,7 @@ class TemplateAdmin(DukaModelAdmin):
         return f"{preview.body} ({preview.segments} SMS, {preview.encoding}{cost})"
 
     def _words(self, template: Template) -> str:
-        return services.words_of(event_of(template.event), template.language).text
+        return services.words_of_template(template).text
 
 
 class ConsentChangeInline(ReadOnly, TabularInline[ConsentChange, Consent]):

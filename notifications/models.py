@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from .querysets import CallbackQuerySet, MessageQuerySet
+from .querysets import CallbackQuerySet, MessageQuerySet, TemplateQuerySet
 from .states import CallbackKind, CallbackState, ConsentSource, Happening, MessageStatus
 
 
@@ -17,6 +17,8 @@ class Template(models.Model):
 
     event = models.CharField(max_length=64)
     language = models.CharField(max_length=8, choices=settings.LANGUAGES)
+
+    objects = TemplateQuerySet.as_manager()
 
     class Meta:
         ordering = ["event", "language"]
@@ -145,6 +147,10 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} {self.reference} → {self.to or self.recipient}"
+
+    @property
+    def state(self) -> MessageStatus:
+        return MessageStatus(self.status)
 
 
 class MessageEvent(models.Model):

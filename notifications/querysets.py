@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Self
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from core.events import all_events
+
 from .states import CallbackState, MessageStatus
 
 if TYPE_CHECKING:
-    from .models import Callback, Message
+    from .models import Callback, Message, Template
 
 
 class MessageQuerySet(QuerySet["Message"]):
@@ -27,6 +29,12 @@ class MessageQuerySet(QuerySet["Message"]):
     def shown(self) -> Self:
         """What staff may see: not a code or link that still opens something, nor find it."""
         return self.exclude(secret=True, body__gt="")
+
+
+class TemplateQuerySet(QuerySet["Template"]):
+    def of_declared_events(self) -> Self:
+        """Not of those that nothing tells any more, whose words stay for their messages."""
+        return self.filter(event__in=[event.code for event in all_events()])
 
 
 class CallbackQuerySet(QuerySet["Callback"]):

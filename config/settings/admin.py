@@ -67,6 +67,9 @@ UNFOLD: dict[str, Any] = {
                     _item("Customers", "group", "customers.customer"),
                     _item("Uploads and exports", "upload_file", "uploads.upload"),
                     _item("Messages", "sms", "notifications.message"),
+                    _item("What messages say", "edit_note", "notifications.template"),
+                    _item("Who wants none", "do_not_disturb_on", "notifications.consent"),
+                    _item("Answers to messages", "forum", "notifications.inboundmessage"),
                 ],
             },
             {

@@ -22,7 +22,10 @@ LOG_LEVEL = checked(
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "core.request_id.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "core.request_id.RequestIdFilter"},
+        "untold": {"()": "core.logs.UntoldFilter"},
+    },
     "formatters": {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
@@ -49,9 +52,11 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         # Its lines are said by core.middleware, once for each request and with its id.
         "django.server": {"handlers": [], "level": "ERROR", "propagate": False},
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["untold"]},
         # What it says when it is told to stop is for a terminal of its own.
         "django_tasks": {"level": "ERROR"},
         "django_tasks_db": {"level": "ERROR"},
+        # At DEBUG it writes down what is sent, to whom, and the headers that prove who sends it.
+        "vonage": {"level": "CRITICAL", "propagate": False},
     },
 }

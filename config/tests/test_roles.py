@@ -11,7 +11,9 @@ from django.contrib.auth.models import Permission
 from accounts.permissions import all_permissions, permissions_of_right
 
 # What predicates ask that no right gives, each with its reason.
-NOT_GRANTED: dict[str, str] = {}
+NOT_GRANTED: dict[str, str] = {
+    "notifications.manage_templates": "what the shop says is the shopkeeper's own",
+}
 
 GRANTED = {each for right in settings.SHOP_RIGHTS for each in permissions_of_right(right)}
 

@@ -34,6 +34,10 @@ PUBLIC = {
     "/api/schema/": "the same, for programs",
     "/media/<path>": "pictures of what is sold",
     "/invitations/<token>/": "whoever has the link may read what is offered; accepting takes a sign-in",
+    "/t/<token>": "whoever has the link may see where one order stands; a wrong one is a 404",
+    "/webhooks/sms/<name>/<kind>/": "called by gateways; needs their signature, 404 for unused ones",
+    "/webhooks/sms/<name>/<kind>/<token>/": "the same; needs the key that its address ends in",
+    "/webhooks/sms/<name>/<kind>/<token>": "the same",
     # Reading alone; of what is for sale.
     "/api/v1/categories/": "what the shop's shelves are called",
     "/api/v1/categories/<pk>/": "the same",
@@ -90,7 +94,7 @@ PUBLIC_FIELDS = {
 }
 
 # What stands for a parameter where 1 would not do.
-VALUES = {"token": "t" * 43, "key": "k-1", "path": "tea.png", "url": "x/"}
+VALUES = {"token": "t" * 43, "key": "k-1", "phone": "+254722000000", "path": "tea.png", "url": "x/"}
 
 
 def routes(resolver=None, before=""):

@@ -2,8 +2,9 @@ import pytest
 from django.db import connection, transaction
 
 from core import events
-from core.events import Event, Notice, Recipient, all_events, template_variables
+from core.events import Event, Notice, Recipient, all_events, find_event, template_variables
 from core.models import Worker
+from core.sms import size_of
 
 NOTICE = Notice(
     occurrence="1",
@@ -20,8 +21,8 @@ def registry(monkeypatch):
     monkeypatch.setattr(events, "_registry", dict(events._registry))
 
 
-def declare(code="test.happened", text="Hello {name}", variables=("name",)):
-    return Event(code, text=text, variables=variables)
+def declare(code="test.happened", text="Hello {name}", variables=("name",), **more):
+    return Event(code, texts={"en": text}, variables=dict.fromkeys(variables, "x"), **more)
 
 
 def test_a_declared_event_is_known_to_all_by_its_code():
@@ -69,13 +70,23 @@ def test_variables_of_a_text_are_found_once_each():
     assert template_variables("{a} {b} {a} {{c}} plain") == {"a", "b"}
 
 
-def test_render_fills_in_values_as_they_are():
-    event = declare(text="{{{name}}} owes {total}", variables=("name", "total", "spare"))
+def test_a_text_is_chosen_by_language_and_is_the_shop_s_own_where_there_is_none():
+    event = Event("test.told", texts={"en": "Hello", "sw": "Habari"}, variables={})
 
-    # A customer called {shop} is not a template.
-    assert event.render(NOTICE.data) == "{{shop}} owes KES 5.00"
-    with pytest.raises(KeyError, match="total"):
-        event.render({"name": "A"})
+    assert event.text_in("sw") == ("Habari", "sw")
+    assert event.text_in("en") == event.text_in("fr") == ("Hello", "en")
+
+
+def test_an_event_without_words_in_the_shop_s_own_language_is_refused():
+    with pytest.raises(ValueError, match=r"^test\.told has no text in en\.$"):
+        Event("test.told", texts={"sw": "Habari"}, variables={})
+
+
+def test_an_event_is_found_by_its_code_while_something_declares_it():
+    event = declare()
+
+    assert find_event("test.happened") is event
+    assert find_event("test.over") is None
 
 
 def test_receivers_are_told_the_event_the_notice_and_more():
@@ -134,5 +145,7 @@ def test_a_receiver_writes_inside_the_announcers_transaction():
 def test_every_event_of_the_shop_has_a_receiver_and_renders_with_its_variables():
     for event in all_events():
         assert event.receivers, event.code
-        text = event.render(dict.fromkeys(event.variables, "x"))
-        assert 0 < len(text) <= 160, (event.code, text)
+        assert {"en", "sw"} <= set(event.texts), event.code
+        for text in event.texts.values():
+            size = size_of(text.format_map(dict.fromkeys(event.variables, "x")))
+            assert (size.encoding, size.segments) == ("gsm-7", 1), (event.code, text)

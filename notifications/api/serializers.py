@@ -8,7 +8,7 @@ from rest_framework import serializers
 from core.api.serializers import InputSerializer
 from core.phones import ImpossiblePhone, parse_phone
 from notifications.models import Consent, ConsentChange, Message, MessageEvent, Template
-from notifications.services import words_of
+from notifications.services import words_of_template
 from notifications.services.hand import OUTCOMES
 from notifications.services.words import MAX_TEXT, event_of
 from notifications.states import MessageStatus
@@ -222,7 +222,7 @@ class TemplateSerializer(serializers.ModelSerializer[Template]):
         fields = ("id", "event", "language", "text", "version", "variables")
 
     def get_text(self, template: Template) -> str:
-        return words_of(event_of(template.event), template.language).text
+        return words_of_template(template).text
 
     def get_version(self, template: Template) -> int | None:
         versions = list(template.versions.all())

@@ -1,7 +1,7 @@
 """REST of messages, of who wants to hear from the shop, and of its words."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -23,6 +23,7 @@ from notifications.permissions import (
     can_see_consents,
     can_see_messages,
 )
+from notifications.querysets import TemplateQuerySet
 from notifications.states import ConsentSource, MessageStatus
 
 from .filters import ConsentFilter, MessageFilter, TemplateFilter
@@ -118,6 +119,10 @@ class TemplateViewSet(ResourceViewSet):
     search_fields = ("event",)
     ordering = "event"
     ordering_fields = ("event",)
+
+    def get_queryset(self) -> TemplateQuerySet:
+        # Asked now: apps declare their events while they load.
+        return cast("TemplateQuerySet", super().get_queryset()).of_declared_events()
 
     def partial_update(self, request: Request, pk: str) -> Response:
         """Let an event be told in other words from now on."""

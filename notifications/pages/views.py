@@ -5,7 +5,7 @@ import logging
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
@@ -32,7 +32,8 @@ def status(request: HttpRequest, token: str) -> HttpResponse:
     link = services.find_link(token)
     page = link and status_pages.page_of(link.subject, link.reference, link.language)
     language = link.language if link else settings.LANGUAGE_CODE
-    with translation.override(language):
+    # Nobody has signed in whose time zone it could be.
+    with translation.override(language), timezone.override(settings.SHOP_TIME_ZONE):
         response = render(
             request,
             "notifications/status.html",
@@ -48,17 +49,19 @@ def status(request: HttpRequest, token: str) -> HttpResponse:
 
 @csrf_exempt
 @require_POST
-def callback(request: HttpRequest, name: str, kind: str, key: str = "") -> HttpResponse:
+def callback(request: HttpRequest, name: str, kind: str, token: str = "") -> HttpResponse:
     """Store what a gateway tells, and have a worker look at it."""
     if name not in settings.SMS_GATEWAYS or _KINDS.get(kind) not in transport(name).callbacks:
         return HttpResponse("There is no such callback.", status=404)
-    if int(request.headers.get("Content-Length") or 0) > MAX_CALLBACK:
+    # Whatever its headers say of it.
+    body = request.read(MAX_CALLBACK + 1)
+    if len(body) > MAX_CALLBACK:
         return HttpResponse("Too large.", status=413)
     told = Request(
-        body=request.body,
+        body=body,
         content_type=request.content_type or "",
         headers=request.headers,
-        key=key,
+        key=token,
     )
     try:
         services.receive_callback(name=name, kind=_KINDS[kind], request=told)

@@ -17,7 +17,7 @@ from .outbox import (
     transport_for,
     wait_for_turn,
 )
-from .words import change_template, check_text, preview, sync_templates, words_of
+from .words import change_template, check_text, preview, sync_templates, words_of, words_of_template
 
 __all__ = [
     "begin_sending",
@@ -49,4 +49,5 @@ __all__ = [
     "transport_for",
     "wait_for_turn",
     "words_of",
+    "words_of_template",
 ]

@@ -2,11 +2,13 @@
 
 import hashlib
 import logging
+import uuid
+from dataclasses import fields, replace
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Case, Exists, F, OuterRef, TextField, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from core import jobs
@@ -21,18 +23,32 @@ from notifications.states import (
     Happening,
     MessageStatus,
 )
-from notifications.transports import Inbound, Malformed, OptOut, Report, Request, Told, transport
+from notifications.transports import (
+    Forged,
+    Inbound,
+    Malformed,
+    OptOut,
+    Report,
+    Request,
+    Told,
+    transport,
+)
 
 from .consents import meaning_of, note_consent
 
 logger = logging.getLogger("duka.notifications")
 
-LOOKED_AT_AT_ONCE = 50
 # From which statuses a report may move a message. What is delivered stays so, whatever comes late.
 _MAY_BECOME = {
-    MessageStatus.SENT: {MessageStatus.UNKNOWN},
-    MessageStatus.DELIVERED: {MessageStatus.UNKNOWN, MessageStatus.SENT, MessageStatus.FAILED},
-    MessageStatus.FAILED: {MessageStatus.UNKNOWN, MessageStatus.SENT},
+    # A report can be faster than the answer to who sent it, or come though that one never does.
+    MessageStatus.SENT: {MessageStatus.SENDING, MessageStatus.UNKNOWN},
+    MessageStatus.DELIVERED: {
+        MessageStatus.SENDING,
+        MessageStatus.UNKNOWN,
+        MessageStatus.SENT,
+        MessageStatus.FAILED,
+    },
+    MessageStatus.FAILED: {MessageStatus.SENDING, MessageStatus.UNKNOWN, MessageStatus.SENT},
 }
 
 
@@ -43,38 +59,37 @@ def receive_callback(*, name: str, kind: CallbackKind, request: Request) -> bool
         Forged: it does not prove to be the gateway's; nothing is stored.
         Malformed: it proves to be, and cannot be understood; it is kept for a person.
     """
-    gateway = transport(name)
-    nonce = gateway.authenticate(request)
+    nonce = transport(name).authenticate(request)
     told: Told | None = None
     problem = ""
     try:
-        told = gateway.read(kind, request)
+        told = _read(name, kind, request)
     except Malformed as error:
         problem = str(error)
-    digest = hashlib.sha256(request.body).hexdigest()
-    key = told.key if told is not None else digest
-    ident = told.gateway_id if told is not None else ""
-    stored = Callback.objects.bulk_create(
-        [
-            Callback(
-                transport=name,
-                kind=kind,
-                # Of a report sent anew under another token it is still the same.
-                key=_short(key),
-                nonce=_short(nonce) if nonce else None,
-                gateway_id=ident,
-                content_type=request.content_type[:100],
-                body=request.body,
-                state=CallbackState.NEW if told is not None else CallbackState.BAD,
-                detail=problem[:300],
-            )
-        ],
-        ignore_conflicts=True,
+    key = told.key if told is not None else hashlib.sha256(request.body).hexdigest()
+    callback = Callback(
+        transport=name,
+        kind=kind,
+        # Of a report sent anew under another token it is still the same. Without a key, what
+        # comes is something new each time.
+        key=_short(key or uuid.uuid4().hex),
+        nonce=_short(nonce) if nonce else None,
+        gateway_id=told.gateway_id if told is not None else "",
+        content_type=request.content_type[:100],
+        body=request.body,
+        state=CallbackState.NEW if told is not None else CallbackState.BAD,
+        detail=problem,
     )
-    logger.info("callback of %s: %s", name, kind, extra={"gateway_id": ident})
+    try:
+        with transaction.atomic():
+            callback.save(force_insert=True)
+    except IntegrityError:
+        if nonce and Callback.objects.filter(transport=name, nonce=callback.nonce).exists():
+            raise Forged("Its token was used before.") from None
+    logger.info("callback of %s: %s", name, kind, extra={"gateway_id": callback.gateway_id})
     if problem:
         raise Malformed(problem)
-    return stored[0].pk is not None
+    return callback.pk is not None
 
 
 def look_at_callbacks() -> int:
@@ -87,19 +102,19 @@ def look_at_callbacks() -> int:
         state=CallbackState.NEW
     )
     looked_at = 0
-    while not jobs.stopping():
-        with transaction.atomic():
-            found = list(
-                Callback.objects.to_look_at()
-                .select_for_update(skip_locked=True)
-                .order_by("pk")[:LOOKED_AT_AT_ONCE]
-            )
-            for callback in found:
-                _look_at(callback)
-        looked_at += len(found)
-        if len(found) < LOOKED_AT_AT_ONCE:
-            break
+    # One at a time: workers that held several messages each could wait for each other.
+    while not jobs.stopping() and _look_at_next():
+        looked_at += 1
     return looked_at
+
+
+@transaction.atomic
+def _look_at_next() -> bool:
+    new = Callback.objects.to_look_at().select_for_update(skip_locked=True)
+    callback = new.order_by("pk").first()
+    if callback is not None:
+        _look_at(callback)
+    return callback is not None
 
 
 def match_callbacks(*, message: Message) -> None:
@@ -112,40 +127,63 @@ def match_callbacks(*, message: Message) -> None:
 
 
 def _look_at(callback: Callback) -> None:
+    """Let one have its effect. One that fails is put aside, or it would stop all after it."""
+    try:
+        with transaction.atomic():
+            callback.state, callback.detail, callback.message = _effect_of(callback)
+    except OperationalError:
+        # Not its fault: the database is gone, or two waited for each other. It comes again.
+        raise
+    except Exception as error:
+        logger.exception("callback %s could not be folded in", callback.pk)
+        callback.state, callback.detail = CallbackState.BAD, f"{type(error).__name__}"
+    callback.save(update_fields=["state", "detail", "message"])
+
+
+def _effect_of(callback: Callback) -> tuple[CallbackState, str, Message | None]:
     request = Request(body=bytes(callback.body), content_type=callback.content_type, headers={})
-    kind = CallbackKind(callback.kind)
-    told = transport(callback.transport).read(kind, request)
-    state, detail, message = CallbackState.DONE, "", None
-    match told:
-        case Report():
-            message = _message_of(callback.transport, told)
-            if message is None:
-                state, detail = CallbackState.UNMATCHED, "No message has this id."
-            else:
-                detail = _fold(message, told)
-        case Inbound():
-            detail = _take_in(callback.transport, told)
-        case OptOut():
+    match _read(callback.transport, CallbackKind(callback.kind), request):
+        case Report() as report:
+            return _settle_by(callback.transport, report)
+        case Inbound() as inbound:
+            return CallbackState.DONE, _take_in(callback.transport, inbound), None
+        case OptOut(phone=phone):
             changed = note_consent(
-                phone=told.phone,
+                phone=phone,
                 opted_out=True,
                 source=ConsentSource.GATEWAY,
                 detail=callback.transport,
             )
-            detail = "" if changed else "Known already."
-    callback.state, callback.detail, callback.message = state, detail, message
-    callback.save(update_fields=["state", "detail", "message"])
+            return CallbackState.DONE, "" if changed else "Known already.", None
+
+
+def _settle_by(name: str, report: Report) -> tuple[CallbackState, str, Message | None]:
+    message = _message_of(name, report)
+    if message is None:
+        return CallbackState.UNMATCHED, "No message has this id.", None
+    if message.to != report.phone:
+        return CallbackState.DONE, "The message of this id went to another number.", None
+    return CallbackState.DONE, _fold(message, report), message
+
+
+def _read(name: str, kind: CallbackKind, request: Request) -> Told:
+    """Return what a call says, in words that the database can hold."""
+    told = transport(name).read(kind, request)
+    words: dict[str, Any] = {
+        field.name: value.replace("\x00", "").encode(errors="replace").decode()
+        for field in fields(told)
+        if field.init and type(value := getattr(told, field.name)) is str
+    }
+    return replace(told, **words)
 
 
 def _message_of(name: str, report: Report) -> Message | None:
-    """Return the message that a report is about, held; the number must be its own."""
-    messages = Message.objects.select_for_update(no_key=True).filter(
-        transport=name, to=report.phone
-    )
+    """Return the message that a report is about, held."""
+    messages = Message.objects.select_for_update(no_key=True).filter(transport=name)
     found = messages.filter(transport_id=report.gateway_id).first()
-    if found is None and report.reference.isdigit() and len(report.reference) <= 18:
-        # A message whose answer was lost is known by our own name for it.
-        found = messages.filter(pk=report.reference, transport_id="").first()
+    if found is None and report.reference.isdecimal() and len(report.reference) <= 18:
+        # A message whose answer was lost is known by our own name for it, and by its number.
+        found = messages.filter(pk=report.reference, to=report.phone, transport_id="").first()
     return found
 
 
@@ -172,7 +210,13 @@ def _fold(message: Message, report: Report) -> str:
 
 
 def _became(status: MessageStatus, report: Report) -> dict[str, Any]:
-    changes: dict[str, Any] = {"status": status, "error_code": "", "error": ""}
+    changes: dict[str, Any] = {
+        "status": status,
+        "error_code": "",
+        "error": "",
+        # What opens something is where it should be, or will not get there.
+        "body": Case(When(secret=True, then=Value("", TextField())), default=F("body")),
+    }
     if status == MessageStatus.FAILED:
         return changes | {
             "error_code": (report.code or report.said)[:64],
@@ -187,20 +231,20 @@ def _became(status: MessageStatus, report: Report) -> dict[str, Any]:
 def _take_in(name: str, inbound: Inbound) -> str:
     """Keep what somebody wrote, and do what its word asks for."""
     customer = Customer.objects.filter(phone=inbound.phone).order_by("pk").first()
-    kept = InboundMessage.objects.bulk_create(
+    InboundMessage.objects.bulk_create(
         [
             InboundMessage(
                 transport=name,
                 gateway_id=inbound.gateway_id,
                 phone=inbound.phone,
                 to=inbound.to,
-                text=inbound.text.replace("\x00", ""),
+                text=inbound.text,
                 customer=customer.code if customer else "",
             )
         ],
         ignore_conflicts=True,
     )
-    meaning = meaning_of(inbound.text) if kept else ""
+    meaning = meaning_of(inbound.text)
     if meaning in {"stop", "start"}:
         note_consent(
             phone=inbound.phone,

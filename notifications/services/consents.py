@@ -33,7 +33,7 @@ def note_consent(
         [Consent(phone=phone, opted_out=False)], ignore_conflicts=True, unique_fields=["phone"]
     )
     consent = Consent.objects.select_for_update().get(phone=phone)
-    if consent.opted_out == opted_out and (not opted_out or consent.changes.exists()):
+    if consent.opted_out == opted_out:
         return False
     consent.opted_out = opted_out
     consent.changed_at = Now()

@@ -44,6 +44,8 @@ def retry_message(*, message_id: int, by: "User | None", reason: str = "") -> Me
         due_at=Now(),
         rounds=0,
         refused_by={},
+        # Of the try before: what is told of the next one goes by our own name for it at first.
+        transport_id="",
         error_code="",
         error="",
     )

@@ -14,12 +14,14 @@ nobody resends but a person.
 """
 
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Now
@@ -63,7 +65,7 @@ def queue_message(*, event: Event, notice: Notice) -> Message:
             else ""
         )
     # What a variable leaves empty is no reason for two spaces.
-    body = " ".join(words.filled(data).split(" ")).strip()
+    body = re.sub(" {2,}", " ", words.filled(data)).strip()
     size = size_of(body)
     return Message.objects.create(
         event=event.code,
@@ -102,7 +104,12 @@ def deliver_due_messages() -> int:
     while not jobs.stopping() and (claimed := claim_messages(limit=CLAIMED_AT_ONCE)):
         held_back = 0
         for message in claimed:
-            name = transport_for(message)
+            try:
+                name = transport_for(message)
+            except ImproperlyConfigured:
+                for each in claimed:
+                    _release(each)
+                raise
             if jobs.stopping() or not wait_for_turn(name):
                 _release(message)
                 held_back += 1
@@ -166,7 +173,8 @@ def wait_for_turn(name: str) -> bool:
     if turn is None:
         return False
     jobs.wait(max(float(turn[0]), 0))
-    return True
+    # Asked to stop meanwhile, it did not wait for its turn.
+    return not jobs.stopping()
 
 
 @transaction.atomic
@@ -225,9 +233,6 @@ def settle(*, message: Message, outcome: Outcome) -> None:
         # It opens something, and it is where it should be, or will not get there.
         changes = {**changes, "body": ""}
     updated = _ours(message, MessageStatus.SENDING, MessageStatus.UNKNOWN).update(**changes)
-    if updated and changes["status"] == MessageStatus.SENT:
-        message.transport_id = changes["transport_id"]
-        match_callbacks(message=message)
     _note(
         message,
         happened,
@@ -236,6 +241,9 @@ def settle(*, message: Message, outcome: Outcome) -> None:
         detail=_storable(detail, "error"),
         **cost,
     )
+    if updated and changes["status"] == MessageStatus.SENT:
+        message.transport_id = changes["transport_id"]
+        match_callbacks(message=message)
     logger.info(
         "message %s: %s",
         message.pk,
@@ -254,7 +262,13 @@ def _after_refusal(message: Message, outcome: Refused) -> dict[str, Any]:
     }
     if any(each not in refused for each in route):
         # Certainly not sent, so that another may be asked at once.
-        return {"status": MessageStatus.QUEUED, "due_at": Now(), "refused_by": refused, **told}
+        return {
+            "status": MessageStatus.QUEUED,
+            "due_at": Now(),
+            "fence": None,
+            "refused_by": refused,
+            **told,
+        }
     lasting = {name: may_pass for name, may_pass in refused.items() if not may_pass}
     if all(each in lasting for each in route):
         return {"status": MessageStatus.FAILED, **told}
@@ -264,20 +278,30 @@ def _after_refusal(message: Message, outcome: Refused) -> dict[str, Any]:
     return {
         "status": MessageStatus.QUEUED,
         "due_at": Now() + wait,
+        # In nobody's hand while it waits, so that it can be called off.
+        "fence": None,
         "refused_by": lasting,
         "rounds": message.rounds + 1,
         **told,
     }
 
 
+@transaction.atomic
 def give_up_lost_messages() -> int:
     """Mark as unknown what a worker that died had handed to a gateway; return how many."""
-    return Message.objects.lost().update(
+    why = "The worker died while the gateway was being asked."
+    lost = list(Message.objects.lost().select_for_update(skip_locked=True))
+    Message.objects.filter(pk__in=[message.pk for message in lost]).update(
         status=MessageStatus.UNKNOWN,
         error_code="unknown",
-        error="The worker died while the gateway was being asked.",
+        error=why,
         body=Case(When(secret=True, then=Value("", TextField())), default=F("body")),
     )
+    MessageEvent.objects.bulk_create(
+        MessageEvent(message=message, what=Happening.LOST, transport=message.transport, detail=why)
+        for message in lost
+    )
+    return len(lost)
 
 
 def personal_data(*, recipient: str) -> list[dict[str, Any]]:
@@ -300,7 +324,7 @@ def forget_recipient(*, recipient: str) -> None:
     told.filter(status__in=[MessageStatus.QUEUED, MessageStatus.PARKED]).update(
         status=MessageStatus.SUPPRESSED, error_code="left", error="They deleted their account."
     )
-    told.update(body="", to="")
+    told.update(body="", to="", data={})
 
 
 def _send(message: Message) -> Outcome:

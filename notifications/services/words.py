@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -64,12 +65,26 @@ def words_of(event: Event, language: str) -> Words:
     }
     for each in (language, settings.LANGUAGE_CODE):
         versions = list(templates[each].versions.all()) if each in templates else []
-        if versions and versions[0].text:
-            return Words(text=versions[0].text, language=each, version=versions[0])
-        if each in event.texts:
-            version = versions[0] if versions else None
-            return Words(text=event.texts[each], language=each, version=version)
+        if words := _words_in(event, each, versions):
+            return words
     raise AssertionError(event.code)  # each event has words in the shop's own language
+
+
+def words_of_template(template: Template) -> Words:
+    """Return the same of a template whose versions are at hand."""
+    event = event_of(template.event)
+    words = _words_in(event, template.language, list(template.versions.all()))
+    return words or words_of(event, template.language)
+
+
+def _words_in(event: Event, language: str, versions: list[TemplateVersion]) -> Words | None:
+    """Return the words of one language, of which the newest version comes first."""
+    newest = versions[0] if versions else None
+    if newest is not None and newest.text:
+        return Words(text=newest.text, language=language, version=newest)
+    if language in event.texts:
+        return Words(text=event.texts[language], language=language, version=newest)
+    return None
 
 
 @transaction.atomic
@@ -110,12 +125,11 @@ def check_text(code: str, text: str) -> None:
         raise InvalidInput.at(
             "text", detail=f"Unknown: {names}. There are {known}.", code="unknown_variable"
         )
-    try:
-        text.format_map(event.variables)
-    except (ValueError, LookupError, AttributeError):
+    # `{a!r}` shows more than its value, and `{a:>999999999}` fills the memory.
+    if any(spec or how for _, _, spec, how in Formatter().parse(text)):
         raise InvalidInput.at(
             "text", detail="Name variables alone, such as {customer}.", code="malformed"
-        ) from None
+        )
 
 
 def event_of(code: str) -> Event:

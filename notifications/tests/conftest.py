@@ -4,6 +4,7 @@ import pytest
 
 from notifications import transports
 
+from . import vonage_gateway
 from .gateway import API_KEY, Gateway
 
 
@@ -23,4 +24,19 @@ def gateway(tmp_path, settings):
         settings.AFRICASTALKING_USERNAME = "duka"
         settings.AFRICASTALKING_API_KEY = API_KEY
         settings.AFRICASTALKING_SENDER_ID = ""
+        yield gateway
+
+
+@pytest.fixture
+def vonage(tmp_path, settings, monkeypatch):
+    with vonage_gateway.VonageGateway(tmp_path / "vonage.jsonl") as gateway:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(gateway.ca))
+        settings.SMS_TRANSPORT = "vonage"
+        settings.SMS_GATEWAYS = {"vonage"}
+        settings.VONAGE_API_HOST = gateway.host
+        settings.VONAGE_API_KEY = vonage_gateway.API_KEY
+        settings.VONAGE_API_SECRET = vonage_gateway.API_SECRET
+        settings.VONAGE_APPLICATION_ID = settings.VONAGE_PRIVATE_KEY = ""
+        settings.VONAGE_SENDER = "DUKA"
+        settings.VONAGE_SIGNATURE_SECRET = vonage_gateway.SIGNATURE_SECRET
         yield gateway

@@ -35,6 +35,7 @@ closes the connection, `serve` goes on.
 
 import argparse
 import json
+import select
 import socket
 import struct
 import threading
@@ -69,8 +70,11 @@ class Gateway(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
+    # How it calls the messages that it takes.
+    ident = "ATXid_{}"
+
     def __init__(self, book: Path, *, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port), self.handler())
         self.book_path = book
         self.released = threading.Event()
         # Called with each new entry of the book, before its request is answered.
@@ -87,6 +91,9 @@ class Gateway(ThreadingHTTPServer):
         self.released.set()
         self.shutdown()
         self.server_close()
+
+    def handler(self) -> "type[Handler]":
+        return Handler
 
     @property
     def url(self) -> str:
@@ -113,7 +120,7 @@ class Gateway(ThreadingHTTPServer):
         """Write down a request, and under which id it takes the message if it does."""
         with self._lock:
             self._requests += 1
-            entry |= {"at": time.time(), "id": f"ATXid_{self._requests}" if takes else None}
+            entry |= {"at": time.time(), "id": self.ident.format(self._requests) if takes else None}
             with self.book_path.open("a") as book:
                 book.write(json.dumps(entry) + "\n")
         if self.on_request is not None:
@@ -124,13 +131,13 @@ class Gateway(ThreadingHTTPServer):
         """Clients that are killed on purpose are no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     server: Gateway
 
     def handle(self) -> None:
         if self.server.next_behaviour("connection", otherwise="serve") == "drop":
             # Once the request is on its way, or the client could not even connect.
-            self.connection.recv(1, socket.MSG_PEEK)
+            select.select([self.connection], [], [])
             self.server.enter({"behaviour": "drop"})
             self._reset()
         else:
@@ -151,9 +158,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.release()
             self._answer(200, "{}")
         else:
-            self._messaging({name: values[0] for name, values in parse_qs(body, True).items()})
+            self._messaging(self._form(body))
 
-    def _messaging(self, form: dict[str, str]) -> None:
+    def _form(self, body: str) -> dict[str, Any]:
+        return {name: values[0] for name, values in parse_qs(body, True).items()}
+
+    def _about(self, form: dict[str, Any]) -> dict[str, Any]:
+        return {"to": form.get("to"), "message": form.get("message")}
+
+    def _messaging(self, form: dict[str, Any]) -> None:
         behaviour = self._behaviour(form)
         name, _, detail = behaviour.partition(":")
         refuses = {*REFUSED, "invalid_sender", "dnd_409", "charset", "http"}
@@ -163,8 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "path": self.path,
                 "headers": {name.lower(): value for name, value in self.headers.items()},
                 "form": form,
-                "to": form.get("to"),
-                "message": form.get("message"),
+                **self._about(form),
                 "behaviour": behaviour,
             },
             takes=name not in refuses or (name == "charset" and detail in ACCEPTED),
@@ -213,11 +225,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _slow(self, entry: dict[str, Any], seconds: str) -> None:
         time.sleep(float(seconds))
-        self._code(entry, "101")
+        self._taken(entry)
 
     def _hold(self, entry: dict[str, Any], detail: str) -> None:
         self.server.released.wait()
-        self._code(entry, "101")
+        self._taken(entry)
 
     def _hang(self, entry: dict[str, Any], detail: str) -> None:
         self.connection.recv(1)  # Until the client has gone.
@@ -226,7 +238,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._reset()
 
     def _drop_midway(self, entry: dict[str, Any], detail: str) -> None:
-        self._answer(201, _answer_of(entry, "101"), cut=20)
+        self._taken(entry, cut=20)
+
+    def _taken(self, entry: dict[str, Any], *, cut: int = 0) -> None:
+        self._answer(201, _answer_of(entry, "101"), cut=cut)
 
     def _answer(
         self, status: int, text: str, content_type: str = JSON, *, cut: int = 0, **headers: str

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from notifications.models import Message
-from notifications.services import begin_sending, claim_messages
+from notifications.services import begin_sending, claim_messages, transport_for
 from notifications.transports import Accepted, Refused, Unknown
 
 from .factories import MessageFactory
@@ -25,16 +25,24 @@ def claim_one():
     return message
 
 
+def begin(message):
+    return begin_sending(message=message, name=transport_for(message))
+
+
 def begun():
     """A message that a worker has just handed to the gateway."""
     MessageFactory.create()
     message = claim_one()
-    assert begin_sending(message=message)
+    assert begin(message)
     return message
 
 
 def now_of(message):
     return Message.objects.get(pk=message.pk)
+
+
+def timeline(message):
+    return list(message.timeline.values_list("what", "detail"))
 
 
 def statuses():

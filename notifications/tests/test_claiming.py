@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from notifications.models import Message
-from notifications.services import begin_sending, claim_messages, deliver_due_messages
+from notifications.services import claim_messages, deliver_due_messages
 
 from .factories import MessageFactory
-from .outbox import Between, begun, claim_one, let_leases_pass, now_of, statuses
+from .outbox import Between, begin, begun, claim_one, let_leases_pass, now_of, statuses
 
 
 @pytest.mark.django_db
@@ -32,9 +32,10 @@ class TestClaiming:
 
     def test_the_oldest_come_first_and_no_more_than_asked_for(self):
         now = timezone.now()
-        later = MessageFactory.create(due_at=now - timedelta(seconds=1))
-        first = MessageFactory.create(due_at=now - timedelta(seconds=9))
-        second = MessageFactory.create(due_at=now - timedelta(seconds=5))
+        # As they were written, whatever one had to wait for since.
+        first = MessageFactory.create(due_at=now - timedelta(seconds=1))
+        second = MessageFactory.create(due_at=now - timedelta(seconds=9))
+        later = MessageFactory.create(due_at=now - timedelta(seconds=5))
 
         assert claim_messages(limit=2) == [first, second]
         assert claim_messages(limit=2) == [later]
@@ -54,7 +55,7 @@ class TestClaiming:
         assert claim_messages(limit=5) == []
 
     @pytest.mark.parametrize(
-        "status", ["sending", "sent", "failed", "parked", "unknown", "suppressed"]
+        "status", ["sending", "sent", "delivered", "failed", "parked", "unknown", "suppressed"]
     )
     def test_only_what_is_queued_is_claimed(self, status):
         MessageFactory.create(status=status, due_at=timezone.now() - timedelta(days=1))
@@ -142,7 +143,7 @@ class TestBeginning:
         Message.objects.update(due_at=timezone.now() + timedelta(seconds=2))
 
         with Between() as window:
-            assert begin_sending(message=message) is True
+            assert begin(message) is True
 
         row = now_of(message)
         assert (row.status, row.attempts, row.transport) == ("sending", 1, "africastalking")
@@ -153,7 +154,7 @@ class TestBeginning:
         message = claim_one()
         let_leases_pass()
 
-        assert begin_sending(message=message) is False
+        assert begin(message) is False
         assert (now_of(message).status, now_of(message).attempts) == ("queued", 0)
 
     def test_a_late_worker_may_not_begin_what_another_has_claimed(self):
@@ -162,12 +163,12 @@ class TestBeginning:
         let_leases_pass()
         other = claim_one()
 
-        assert begin_sending(message=late) is False
-        assert begin_sending(message=other) is True
-        assert begin_sending(message=late) is False
+        assert begin(late) is False
+        assert begin(other) is True
+        assert begin(late) is False
 
     def test_no_claim_begins_twice(self):
         message = begun()
 
-        assert begin_sending(message=message) is False
+        assert begin(message) is False
         assert now_of(message).attempts == 1

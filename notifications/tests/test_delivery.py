@@ -1,6 +1,7 @@
 """Workers deliver what is due over real HTTP: retries, stopping, trouble."""
 
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -8,13 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from core import jobs
-from notifications import services, tasks
+from notifications import tasks, transports
 from notifications.models import Message
-from notifications.services import begin_sending, deliver_due_messages
+from notifications.services import deliver_due_messages, outbox
 from notifications.transports import africastalking
 
 from .factories import MessageFactory
-from .outbox import Between, begun, claim_one, let_leases_pass, now_of, statuses
+from .outbox import Between, begin, begun, claim_one, let_leases_pass, now_of, statuses, timeline
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +106,7 @@ class TestRetries:
 @pytest.mark.django_db
 class TestDelivering:
     def test_all_that_is_due_goes_out_oldest_first_over_several_batches(self, gateway, monkeypatch):
-        monkeypatch.setattr(services, "CLAIMED_AT_ONCE", 4)
+        monkeypatch.setattr(outbox, "CLAIMED_AT_ONCE", 4)
         now = timezone.now()
         numbers = [f"+25472200000{n}" for n in range(10)]
         for seconds, number in enumerate(numbers):
@@ -126,6 +127,8 @@ class TestDelivering:
         assert (entry["to"], entry["message"]) == ("+254722000001", "Habari – 100 %")
         assert (row.status, row.attempts, row.transport) == ("sent", 1, "africastalking")
         assert (row.transport_id, row.cost) == ("ATXid_1", "KES 0.8000")
+        assert (row.cost_amount, row.cost_currency) == (Decimal("0.8"), "KES")
+        assert timeline(row) == [("begun", ""), ("accepted", "ATXid_1")]
 
     def test_by_default_it_is_printed(self, settings):
         assert settings.SMS_TRANSPORT == "console"
@@ -178,10 +181,10 @@ class TestDelivering:
         other = claim_one()
         before = Message.objects.values().get()
 
-        services._release(late)
+        outbox._release(late)
 
         assert Message.objects.values().get() == before
-        assert begin_sending(message=other) is True
+        assert begin(other) is True
 
     def test_a_batch_that_outlasts_its_lease_leaves_the_rest_to_others(self, gateway, settings):
         settings.MESSAGE_LEASE_SECONDS = 0.2
@@ -214,12 +217,18 @@ class TestTrouble:
         before = list(Message.objects.values())
         good = getattr(settings, name)
         setattr(settings, name, broken)
+        wrong = "'pigeon'" if broken == "pigeon" else name
 
         for _ in range(3):
-            with pytest.raises(ImproperlyConfigured, match=name):
+            with pytest.raises(ImproperlyConfigured, match=wrong):
                 deliver_due_messages()
 
-        assert list(Message.objects.values()) == before
+        # Free to be claimed at once.
+        after = list(Message.objects.values())
+        assert [row.pop("due_at") <= timezone.now() for row in after] == [True, True]
+        for row in before:
+            del row["due_at"]
+        assert after == before
         setattr(settings, name, good)
         assert deliver_due_messages() == 2
         assert statuses() == ["sent", "sent"]
@@ -228,6 +237,7 @@ class TestTrouble:
         message = begun()
         let_leases_pass()
         settings.SMS_TRANSPORT = "pigeon"
+        MessageFactory.create()
 
         with pytest.raises(ImproperlyConfigured):
             deliver_due_messages()
@@ -262,7 +272,7 @@ class TestTrouble:
         self, gateway, settings, caplog
     ):
         MessageFactory.create()
-        services.transport()
+        transports.transport("africastalking")
         # Past the check at the start; urllib3 says so with an error that is none of requests'.
         settings.AFRICASTALKING_URL = "http://gateway..example"
 

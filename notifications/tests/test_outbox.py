@@ -1,5 +1,6 @@
 """What happens to an order becomes a message in the same transaction, and nothing else does."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,7 +13,7 @@ from catalog.tests.factories import ProductFactory, VariantFactory
 from core.events import Notice, Recipient, all_events
 from customers.tests.factories import CustomerFactory
 from notifications import services
-from notifications.models import Message
+from notifications.models import Message, Template
 from notifications.tests.factories import MessageFactory
 from orders import services as orders
 from orders import signals
@@ -39,7 +40,9 @@ def order_of_wanjiru(**customer):
 
 
 def text_of(event):
-    return Message.objects.get(event=event).body
+    """Return the words, and what they say in place of the address of a status link."""
+    body = Message.objects.get(event=event).body
+    return re.sub(r" http://127\.0\.0\.1:8000/t/[0-9]+-[A-Za-z0-9_-]{22}$", " LINK", body)
 
 
 @pytest.mark.django_db
@@ -49,7 +52,7 @@ class TestTexts:
 
         assert text_of("order.placed") == (
             f"Duka: thank you, Wanjiru. We have your order {order.number}, KES 2,469.00 in all,"
-            " and will confirm it soon."
+            " and will confirm it soon. LINK"
         )
 
     def test_accepted(self):
@@ -58,7 +61,7 @@ class TestTexts:
 
         assert text_of("order.accepted") == (
             f"Duka: good news, Wanjiru. Your order {order.number}, KES 2,469.00 in all,"
-            " is accepted."
+            " is accepted. LINK"
         )
 
     def test_rejected(self):
@@ -87,6 +90,17 @@ class TestTexts:
         assert text_of("order.cancelled") == (
             f"Duka: Wanjiru, your order {order.number}, KES 2,469.00 in all, is cancelled."
         )
+
+    def test_a_variable_that_is_empty_leaves_no_space_behind(self):
+        order = order_of_wanjiru()
+        services.sync_templates()
+        [template] = Template.objects.filter(event="order.accepted", language="en")
+        services.change_template(
+            template_id=template.pk, text="{number} {reason} {customer} {reason}", by=None
+        )
+        orders.accept_order(order_id=order.pk, by=None)
+
+        assert text_of("order.accepted") == f"{order.number} Wanjiru"
 
     def test_the_shop_and_its_currency_are_those_of_the_settings(self, settings):
         settings.SHOP_NAME, settings.SHOP_CURRENCY = "Mama Mboga", "UGX"
@@ -121,7 +135,7 @@ class TestQueueing:
 
         [row] = Message.objects.values()
         assert row.pop("id") > 0
-        assert row.pop("body").startswith("Duka: thank you, Wanjiru.")
+        assert row.pop("body").startswith("Duka: asante, Wanjiru. Tumepokea oda yako ")
         # Both are the database's clock, read by the one statement that inserts the row.
         assert row.pop("due_at") == row.pop("created_at")
         assert row == {
@@ -133,16 +147,31 @@ class TestQueueing:
             "reference": order.number,
             "to": "+254722000001",
             "language": "sw",
+            "template_id": None,
+            "data": {
+                "customer": "Wanjiru",
+                "number": order.number,
+                "total": "KES 2,469.00",
+                "shop": "Duka",
+                "reason": "",
+            },
+            "segments": 1,
+            "encoding": "gsm-7",
             "secret": False,
             "status": "queued",
             "attempts": 0,
             "fence": None,
+            "refused_by": {},
+            "rounds": 0,
             "transport": "",
             "transport_id": "",
             "cost": "",
+            "cost_amount": None,
+            "cost_currency": "",
             "error_code": "",
             "error": "",
             "sent_at": None,
+            "delivered_at": None,
         }
 
     def test_each_step_of_an_order_makes_one_more(self):
@@ -235,7 +264,7 @@ class TestTransactions:
 
     def test_a_text_that_cannot_be_rendered_rolls_the_order_back(self, monkeypatch):
         # As a faulty template would, were one to get past the check of its declaration.
-        monkeypatch.setattr(signals.order_placed, "text", "Dear {costumer}")
+        monkeypatch.setattr(signals.order_placed, "texts", {"en": "Dear {costumer}"})
         variant = VariantFactory.create(product=ProductFactory.create(), stock=5)
 
         with pytest.raises(KeyError, match="costumer"):
@@ -258,3 +287,24 @@ class TestTransactions:
 
         order.refresh_from_db()
         assert (order.status, order.history.count()) == ("pending", 1)
+
+
+@pytest.mark.django_db
+class TestForgetting:
+    def test_of_who_leaves_neither_words_nor_number_nor_name_are_kept(self):
+        order = order_of_wanjiru()
+        orders.accept_order(order_id=order.pk, by=None)
+        Message.objects.filter(event="order.placed").update(status="sent")
+
+        services.forget_recipient(recipient="C7")
+
+        rows = Message.objects.order_by("pk").values_list("status", "to", "body", "data")
+        assert list(rows) == [("sent", "", "", {}), ("suppressed", "", "", {})]
+
+    def test_nobody_else_is_forgotten(self):
+        other = MessageFactory.create(recipient="C70", data={"customer": "Ann"})
+
+        services.forget_recipient(recipient="C7")
+
+        other.refresh_from_db()
+        assert (other.body, other.data) == ("Duka: thank you.", {"customer": "Ann"})

@@ -3,7 +3,7 @@
 import pytest
 
 from notifications.models import Message
-from notifications.services import begin_sending, claim_messages, give_up_lost_messages, settle
+from notifications.services import claim_messages, give_up_lost_messages, settle
 from notifications.transports import Accepted, Refused, Unknown
 
 from .outbox import (
@@ -12,10 +12,12 @@ from .outbox import (
     REFUSED,
     SENT,
     Between,
+    begin,
     begun,
     claim_one,
     let_leases_pass,
     now_of,
+    timeline,
 )
 
 
@@ -51,6 +53,8 @@ class TestSettling:
         row = now_of(message)
         assert (row.status, row.error_code, row.error) == ("queued", "500", "gateway error")
         assert window.holds(row.due_at, plus=10)
+        # In nobody's hand while it waits.
+        assert (row.fence, row.rounds, row.refused_by) == (None, 1, {})
 
     def test_unknown(self):
         message = begun()
@@ -65,7 +69,7 @@ class TestSettling:
         settle(message=begun(), outcome=BUSY)
         let_leases_pass()
         again = claim_one()
-        begin_sending(message=again)
+        begin(again)
 
         settle(message=again, outcome=SENT)
 
@@ -109,6 +113,7 @@ class TestFence:
         row = now_of(message)
         assert (row.status, row.error_code) == ("unknown", "unknown")
         assert row.error == "The worker died while the gateway was being asked."
+        assert timeline(row) == [("begun", ""), ("lost", row.error)]
         assert claim_messages(limit=5) == []
 
     @pytest.mark.parametrize(
@@ -135,7 +140,7 @@ class TestFence:
         let_leases_pass()
         other = claim_one()
         if there != "claimed":
-            begin_sending(message=other)
+            begin(other)
         if there == "sent":
             settle(message=other, outcome=Accepted(id="ATXid_other"))
         if there == "unknown":

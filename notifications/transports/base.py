@@ -102,15 +102,15 @@ class Inbound:
 
 @dataclass(frozen=True, kw_only=True)
 class OptOut:
-    """The gateway knows that somebody wants to hear nothing more."""
+    """The gateway knows that somebody wants to hear nothing more.
+
+    It has no key: they may want so again after they wanted otherwise.
+    """
 
     phone: str
     gateway_id: str = ""
     kind: CallbackKind = field(default=CallbackKind.OPT_OUT, init=False)
-
-    @property
-    def key(self) -> str:
-        return self.phone
+    key: str = field(default="", init=False)
 
 
 Told = Report | Inbound | OptOut
