@@ -131,6 +131,15 @@ class AnyShop(RuleBasedStateMachine):
     def something_handed_over(self, data):
         self.do(data, ["fulfil_part", "take_back"], data.draw(st.sampled_from(self.accepted())))
 
+    @precondition(lambda self: self.ended())
+    @rule(data=st.data())
+    def something_that_comes_too_late(self, data):
+        late = ["accept", "reject", "cancel", "cancel_own", "place_draft", "fulfil_all", "edit"]
+        self.do(data, late, data.draw(st.sampled_from(self.ended())))
+
+    def ended(self):
+        return [each for each in self.books.orders if not books.MAY_BECOME[each.status]]
+
     def accepted(self):
         return [each for each in self.books.orders if each.status == "accepted"]
 
