@@ -43,6 +43,11 @@ class MembershipQuerySet(QuerySet["Membership"]):
     def shopkeepers(self) -> Self:
         return self.filter(role=Role.SHOPKEEPER)
 
+    def with_right(self, right: str) -> Self:
+        """Those that let somebody do this now; a shopkeeper may do everything."""
+        granted = Q(role=Role.SHOPKEEPER) | Q(rights__contains=[right])
+        return self.active().filter(granted)
+
 
 class InvitationQuerySet(QuerySet["Invitation"]):
     def open(self) -> Self:

@@ -56,7 +56,7 @@ class UniqueAmongKept:
 
     def _get_validation_exclusions(self) -> set[str]:
         # Or the condition of the constraint could not be held, nor so the constraint.
-        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # of the form that this is mixed into
         return excluded - {"archived_at"}
 
 
@@ -236,7 +236,7 @@ class RemovingAdmin(CatalogueAdmin):
 
     def remove(self, row: Any) -> Model | None:
         """Call the service; it returns what was archived."""
-        raise NotImplementedError
+        raise NotImplementedError  # each page has its own
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         listed: list[Any] = []

@@ -166,20 +166,36 @@ class CatalogueQuery(graphene.ObjectType):
         return CategoryType.found(info, selection_of(info), slug=slug)
 
 
-def _change_product(verb: Callable[..., Product | None]) -> Callable[..., int]:
+def _product_verb(
+    action: str, verb: Callable[..., Product | None], description: str, *, partial: bool = False
+) -> Verb:
     def change(*, key: int, by: User, **data: Any) -> int:
         verb(product_id=key, **data)
         return key
 
-    return change
+    return Verb(
+        change,
+        view=ProductViewSet,
+        action=action,
+        kind=ProductType,
+        of=ProductType,
+        partial=partial,
+        description=description,
+    )
 
 
-def _book(verb: Callable[..., Variant]) -> Callable[..., int]:
+def _stock_verb(action: str, verb: Callable[..., Variant], description: str) -> Verb:
     def book(*, key: int, by: User, **data: Any) -> int:
-        verb(variant_id=key, by=by, **data)
-        return key
+        return verb(variant_id=key, by=by, **data).pk
 
-    return book
+    return Verb(
+        book,
+        view=VariantViewSet,
+        action=action,
+        kind=VariantType,
+        of=VariantType,
+        description=description,
+    )
 
 
 class CatalogueMutation(graphene.ObjectType):
@@ -190,68 +206,32 @@ class CatalogueMutation(graphene.ObjectType):
         kind=ProductType,
         description="Create a product: with `variants`, or simple with `sku`, `price`, `stock`.",
     )
-    update_product = Verb(
-        _change_product(services.update_product),
-        view=ProductViewSet,
-        action="partial_update",
-        kind=ProductType,
-        of=ProductType,
+    update_product = _product_verb(
+        "partial_update",
+        services.update_product,
+        "Change some fields of a product; what is left out stays.",
         partial=True,
-        description="Change some fields of a product; what is left out stays.",
     )
-    hide_product = Verb(
-        _change_product(services.hide_product),
-        view=ProductViewSet,
-        action="hide",
-        kind=ProductType,
-        of=ProductType,
-        description="Hide a product from shoppers.",
+    hide_product = _product_verb("hide", services.hide_product, "Hide a product from shoppers.")
+    show_product = _product_verb("show", services.show_product, "Show a product to shoppers.")
+    remove_product = _product_verb(
+        "destroy",
+        services.remove_product,
+        "Remove a product: delete it, or archive it once it was ordered.",
     )
-    show_product = Verb(
-        _change_product(services.show_product),
-        view=ProductViewSet,
-        action="show",
-        kind=ProductType,
-        of=ProductType,
-        description="Show a product to shoppers.",
+    restore_product = _product_verb(
+        "restore",
+        services.restore_product,
+        "Bring back a product that was archived, with its variants.",
     )
-    remove_product = Verb(
-        _change_product(services.remove_product),
-        view=ProductViewSet,
-        action="destroy",
-        kind=ProductType,
-        of=ProductType,
-        description="Remove a product: delete it, or archive it once it was ordered.",
+    receive_stock = _stock_verb(
+        "receive_stock", services.receive_stock, "Book in goods that arrived."
     )
-    restore_product = Verb(
-        _change_product(services.restore_product),
-        view=ProductViewSet,
-        action="restore",
-        kind=ProductType,
-        of=ProductType,
-        description="Bring back a product that was archived, with its variants.",
+    adjust_stock = _stock_verb(
+        "adjust_stock",
+        services.adjust_stock,
+        "Book goods in or out, whatever orders do meanwhile.",
     )
-    receive_stock = Verb(
-        _book(services.receive_stock),
-        view=VariantViewSet,
-        action="receive_stock",
-        kind=VariantType,
-        of=VariantType,
-        description="Book in goods that arrived.",
-    )
-    adjust_stock = Verb(
-        _book(services.adjust_stock),
-        view=VariantViewSet,
-        action="adjust_stock",
-        kind=VariantType,
-        of=VariantType,
-        description="Book goods in or out, whatever orders do meanwhile.",
-    )
-    count_stock = Verb(
-        _book(services.count_stock),
-        view=VariantViewSet,
-        action="count_stock",
-        kind=VariantType,
-        of=VariantType,
-        description="Let the stock be what was counted on the shelf.",
+    count_stock = _stock_verb(
+        "count_stock", services.count_stock, "Let the stock be what was counted on the shelf."
     )

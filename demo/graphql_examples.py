@@ -74,7 +74,7 @@ EXAMPLES = [
         what="Look for words; what fits best comes first.",
         who=STRANGER,
         ask=f"query Search {{ products(search: $words, first: $first) {{ nodes {_CARD} }} }}",
-        variables={"words": "coffee", "first": 10},
+        variables={"words": "coffee", "first": 8},
     ),
     Example(
         name="product",

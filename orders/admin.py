@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -21,8 +21,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from accounts.models import User
-from accounts.states import Role
+from accounts.models import Membership, User
 from core.admin import MovingAdmin, ReadOnly, ReasonForm, Verb, become
 from core.errors import InvalidInput
 
@@ -268,7 +267,7 @@ class HistoryInline(ReadOnly, OrderInline):
         elif name == "restocked":
             return "Back in stock:", "yes" if after else "no"
         else:
-            label = Order._meta.get_field(name).verbose_name.capitalize()  # type: ignore[union-attr]
+            label = Order._meta.get_field(name).verbose_name.capitalize()  # type: ignore[union-attr]  # a column
         if name == "assigned_to":
             before, after = (
                 self.people.get(each, "somebody who left") if each else "nobody"
@@ -359,10 +358,7 @@ def _return_form(order: Order) -> type[forms.Form]:
 class AssignForm(forms.Form):
     to = forms.ModelChoiceField(
         queryset=User.objects.filter(
-            Q(memberships__role=Role.SHOPKEEPER)
-            | Q(memberships__rights__contains=["handle_orders"]),
-            memberships__suspended_at=None,
-            is_active=True,
+            memberships__in=Membership.objects.with_right("handle_orders")
         ).distinct(),
         label="Who sees to it",
         required=False,
@@ -571,7 +567,7 @@ class OrderAdmin(MovingAdmin):
 
 def _delivery_fieldset(order: Order | None = None) -> tuple[str, dict[str, Any]]:
     typed = order is None or order.state.can_be_edited
-    has_address = typed or order.delivery_method == DeliveryMethod.DELIVERY  # type: ignore[union-attr]
+    has_address = typed or order.delivery_method == DeliveryMethod.DELIVERY  # type: ignore[union-attr]  # else typed
     pairs = (("address_line_1", "address_line_2"), ("city", "postcode"), "country")
     fields = ("delivery_method", "recipient", *pairs) if has_address else ("delivery_method",)
     return "Delivery", {"fields": fields}

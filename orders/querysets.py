@@ -38,9 +38,6 @@ class OrderQuerySet(QuerySet["Order"]):
         customers: Any = self.model._meta.get_field("customer").related_model
         return list(customers.objects.filter(user=user).values_list("pk", flat=True))
 
-    def pending(self) -> Self:
-        return self.filter(status=OrderStatus.PENDING)
-
 
 class CartQuerySet(QuerySet["Cart"]):
     def for_display(self) -> Self:

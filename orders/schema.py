@@ -29,7 +29,7 @@ from orders.api.carts import (
     shopper_of,
 )
 from orders.api.serializers import LineInput, delivery_in
-from orders.api.views import OrderViewSet, cancel_as_allowed
+from orders.api.views import OrderViewSet
 from orders.exceptions import CartNotFound
 from orders.models import Cart, CartLine, Order, OrderChange, OrderLine
 from orders.permissions import can_see_orders
@@ -523,7 +523,7 @@ class OrdersMutation(graphene.ObjectType):
     )
     cancel_order = _order_verb(
         "cancel",
-        cancel_as_allowed,
+        services.cancel_as_allowed,
         "Call off a draft, pending or accepted order; a shopper, their own pending one.",
     )
     assign_order = _order_verb(

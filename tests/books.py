@@ -345,7 +345,9 @@ class Books:
             return InvalidInput, [(("lines",), "invalid")]
         if order.status != "draft" and (refusal := self._no_stock_for(before, wanted_of, chosen)):
             return refusal
-        return after
+        # What was in the order stays where it stood; what is new comes last.
+        stood = {key: index for index, key in enumerate(before)}
+        return sorted(after, key=lambda line: stood.get(line.goods.pk, len(stood)))
 
     def _no_stock_for(
         self, before: dict[int, Line], wanted: dict[int, int], chosen: list[Goods]

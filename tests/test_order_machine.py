@@ -131,6 +131,15 @@ class AnyShop(RuleBasedStateMachine):
     def something_handed_over(self, data):
         self.do(data, ["fulfil_part", "take_back"], data.draw(st.sampled_from(self.accepted())))
 
+    @precondition(lambda self: self.ended())
+    @rule(data=st.data())
+    def something_that_comes_too_late(self, data):
+        late = ["accept", "reject", "cancel", "cancel_own", "place_draft", "fulfil_all", "edit"]
+        self.do(data, late, data.draw(st.sampled_from(self.ended())))
+
+    def ended(self):
+        return [each for each in self.books.orders if not books.MAY_BECOME[each.status]]
+
     def accepted(self):
         return [each for each in self.books.orders if each.status == "accepted"]
 
@@ -608,16 +617,16 @@ class AnyShop(RuleBasedStateMachine):
         self.stocks = stocks
 
     def orders_keep_their_prices_and_add_up(self, stored):
-        lines = {order.pk: {} for order in self.books.orders}
+        lines = {order.pk: [] for order in self.books.orders}
         for row in stored["orders_orderline"]:
-            lines[row["order_id"]][row["variant_id"]] = tuple(row[each] for each in books.LINE)
+            lines[row["order_id"]].append((row["variant_id"], *(row[each] for each in books.LINE)))
         rows = {row["id"]: row for row in stored["orders_order"]}
         assert rows.keys() == lines.keys()
         for order in self.books.orders:
-            assert lines[order.pk] == {line.goods.pk: line.as_stored() for line in order.lines}
+            assert lines[order.pk] == [(line.goods.pk, *line.as_stored()) for line in order.lines]
             assert order.as_stored().items() <= rows[order.pk].items()
             assert rows[order.pk]["total"] == sum(
-                price * quantity for _, _, price, quantity, _, _ in lines[order.pk].values()
+                price * quantity for _, _, _, price, quantity, _, _ in lines[order.pk]
             )
 
     def history_tells_all_that_happened(self, stored):

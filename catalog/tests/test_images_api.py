@@ -9,6 +9,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.views.static import serve
 
 from accounts.tests.factories import ShopkeeperFactory, browser_of
+from conftest import Api
 from core.tests.races import at_once
 from core.tests.rest import pointers, problem_of, program_with
 from orders.tests.factories import OrderFactory
@@ -175,7 +176,9 @@ def test_a_program_may_upload_with_its_token_and_a_browser_needs_csrf(db, produc
     path = f"/api/v1/products/{product.pk}/images/"
     program = program_with("manage_catalogue")
     browser = browser_of(ShopkeeperFactory.create(), enforce_csrf_checks=True)
-    form = lambda: {"image": SimpleUploadedFile("t.jpg", TEA)}  # noqa: E731
+
+    def form():
+        return {"image": SimpleUploadedFile("t.jpg", TEA)}
 
     assert browser.post(path, form()).status_code == 403
     browser.logout()
@@ -306,12 +309,12 @@ def test_changes_of_images_at_once_wait_for_each_other(api, product, shopkeeper)
     keys = [image.pk for image in made]
     base = f"/products/{product.pk}/images/"
     calls = [
-        *[lambda: api_of(shopkeeper).put(f"{base}order/", {"images": keys[::-1]})] * 5,
+        *[lambda: Api(shopkeeper).put(f"{base}order/", {"images": keys[::-1]})] * 5,
         *(
-            lambda key=key: api_of(shopkeeper).patch(f"{base}{key}/", {"position": 2})
+            lambda key=key: Api(shopkeeper).patch(f"{base}{key}/", {"position": 2})
             for key in keys * 2
         ),
-        lambda: upload(api_of(shopkeeper), product.pk),
+        lambda: upload(Api(shopkeeper), product.pk),
     ]
 
     outcomes = at_once(calls, threads=7)
@@ -320,9 +323,3 @@ def test_changes_of_images_at_once_wait_for_each_other(api, product, shopkeeper)
     assert {response.status_code for response in outcomes[5:]} <= {200, 201}
     assert {response.status_code for response in outcomes} <= {200, 201, 400}
     assert list(product.images.values_list("position", flat=True)) == [0, 1, 2, 3, 4]
-
-
-def api_of(user):
-    from conftest import Api  # noqa: PLC0415
-
-    return Api(user)

@@ -25,7 +25,7 @@ def media_storage(place: str, *, url: str, endpoint: str, region: str) -> dict[s
     if not place:
         return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
     # Here, as it takes a while and few need it.
-    from botocore.config import Config  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415  only where S3 is used
 
     bucket, _, prefix = place.removeprefix("s3://").strip("/").partition("/")
     base = urlsplit(url or f"{endpoint or f'https://s3.{region}.amazonaws.com'}/{bucket}")

@@ -20,8 +20,8 @@ if _missing:
     )
 
 # The sentence above comes before any other failure.
-from .base import *  # noqa: E402
-from .base import OIDC_EMBEDDED, SHOP_URL, STORAGES  # noqa: E402
+from .base import *  # noqa: E402  see above
+from .base import OIDC_EMBEDDED, SHOP_URL, STORAGES  # noqa: E402  see above
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")

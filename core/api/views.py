@@ -54,7 +54,7 @@ class ResourceViewSet(GenericViewSet[Any]):
 
     def read_body(self, request: Request) -> None:
         # Whole and now: over the limit it is a 413, and the parser gets a copy.
-        request.body  # noqa: B018
+        request.body  # noqa: B018  reading is what it is for
 
     def idempotent_caller(self) -> str | None:
         """Return whose Idempotency-Keys count here; None: nobody's, as nobody is known."""

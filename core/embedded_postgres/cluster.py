@@ -131,19 +131,26 @@ class Cluster:
     def stop_when_unused(self, *, timeout: float = 60) -> bool:
         """Let go of the server and wait for its end, `timeout` seconds at most.
 
-        Returns whether it has ended: False means that others use it (seen at once, without
-        waiting), or that it takes longer.
+        Returns whether it has ended: False means that others use it (seen almost at once), or that
+        it takes longer.
         """
         self.release()
         if not self.root.is_dir():
             return True
         deadline = time.monotonic() + timeout
         users = self.root / "users.lock"
+        shared = 0
         while is_locked(self.root / "keeper.lock") or is_locked(self.root / "server.lock"):
             alone = try_lock(users, fcntl.LOCK_EX)
             if alone is not None:
                 os.close(alone)  # Nobody uses it; the keeper is about to notice.
-            elif not is_locked(users):
+                shared = 0
+            elif is_locked(users):
+                shared = 0
+            else:
+                shared += 1
+            # Twice: between the two looks the keeper may have ended, or another may be looking.
+            if shared == 2:
                 return False
             if time.monotonic() > deadline:
                 return False

@@ -195,7 +195,10 @@ class ListField(graphene.Field):
             beyond = (position[0], position[1])
         # That one of the two is there, and how large it is, was held against the limits.
         size = last if last is not None else first or 0
-        rows, further = keyset.rows(size, beyond=beyond, backwards=backwards)
+        rows: list[Any] = []
+        further = False
+        if selection_of(info).keys() - {"total_count"}:
+            rows, further = keyset.rows(size, beyond=beyond, backwards=backwards)
         elsewhere = beyond is not None
         return Page(
             queryset,

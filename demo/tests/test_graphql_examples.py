@@ -33,7 +33,7 @@ class Caller(Graph):
         answer = response.json()
         assert (response.status_code, "errors" in answer) == (200, False), answer
         # Well within the limit: five of them may be sent in one list.
-        assert answer["extensions"]["cost"]["requested"] <= settings.GRAPHQL_MAX_COST / 4
+        assert answer["extensions"]["cost"]["requested"] <= settings.GRAPHQL_MAX_COST / 5
         data = answer["data"]
         return data if len(data) > 1 else next(iter(data.values()))
 

@@ -22,6 +22,7 @@ from .carts import (
 from .moving import (
     accept_order,
     assign_order,
+    cancel_as_allowed,
     cancel_order,
     cancel_own_order,
     fulfil_order,
@@ -54,6 +55,7 @@ __all__ = [
     "accept_order",
     "add_to_cart",
     "assign_order",
+    "cancel_as_allowed",
     "cancel_order",
     "cancel_own_order",
     "carts_of",

@@ -95,6 +95,16 @@ def test_a_draft_is_not_placed_where_goods_are_short_or_gone():
     assert (order.status, stock()) == ("draft", {"TEA": 10, "CUP": 10, "POT": 10})
 
 
+def test_the_goods_that_a_draft_lacks_are_named_where_the_draft_shows_them():
+    order = order_of(status="draft", TEA=1)
+    services.edit_order(order_id=order.pk, by=None, lines=wanted(CUP=11, TEA=1))
+
+    assert [line.sku for line in order.lines.all()] == ["TEA", "CUP"]
+    with pytest.raises(OutOfStock) as caught:
+        services.place_draft(order_id=order.pk, by=None)
+    assert [error.path for error in caught.value.errors] == [("lines", 1, "quantity")]
+
+
 def test_a_dropped_draft_gives_nothing_back_and_tells_nobody():
     order = order_of(status="draft", TEA=3)
 

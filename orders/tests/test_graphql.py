@@ -513,7 +513,7 @@ def test_what_its_status_forbids_is_a_failure_of_the_whole(graph, amina, verb, k
         ("assignOrder", "AssignInput!", {}, [("to", "REQUIRED")]),
     ],
 )  # fmt: skip
-def test_a_verb_s_failures_are_told_at_their_fields(  # noqa: PLR0917
+def test_a_verb_s_failures_are_told_at_their_fields(  # noqa: PLR0917  fixtures, and the table
     graph, amina, verb, kind, given, expected
 ):
     order = order_of(status="accepted", TEA=2)
@@ -611,7 +611,7 @@ rows_1_and_3 = pytest.mark.parametrize("rows", [1, 3])
         ("number lines @skip(if: true) { sku } history @include(if: false) { by }", 1),
     ],
 )
-def test_orders_take_as_many_statements_however_many_there_are(  # noqa: PLR0917
+def test_orders_take_as_many_statements_however_many_there_are(  # noqa: PLR0917  fixtures, and the table
     many, graph, django_assert_num_queries, inner, statements, rows
 ):
     # Session, user, membership; then what is asked.

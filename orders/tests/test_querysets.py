@@ -8,20 +8,9 @@ from orders import services
 from orders.models import Order
 
 from .factories import (
-    AcceptedOrderFactory,
     DraftOrderFactory,
     OrderFactory,
-    RejectedOrderFactory,
 )
-
-
-@pytest.mark.django_db
-def test_pending_leaves_out_what_is_decided():
-    pending = OrderFactory.create()
-    AcceptedOrderFactory.create()
-    RejectedOrderFactory.create()
-
-    assert list(Order.objects.pending()) == [pending]
 
 
 @pytest.mark.django_db

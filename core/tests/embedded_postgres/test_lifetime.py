@@ -1,3 +1,4 @@
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -5,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.embedded_postgres import EmbeddedPostgresError
+from core.embedded_postgres.locks import is_locked, try_lock
 
 from .conftest import is_alive, keeper_of, postmaster, query, wait_until
 
@@ -69,6 +71,22 @@ def test_the_server_ends_with_its_last_user(cluster, start_user):
 
     wait_until(lambda: not is_alive(server) and not is_alive(keeper))
     assert cluster.stop_when_unused() is True
+
+
+def test_a_keeper_that_ends_between_two_looks_is_no_user(cluster, monkeypatch):
+    cluster.root.mkdir()
+    held = [try_lock(cluster.root / name, fcntl.LOCK_EX) for name in ("keeper.lock", "users.lock")]
+
+    def look(path):
+        if path.name == "users.lock":
+            while held:
+                os.close(held.pop())
+        return is_locked(path)
+
+    monkeypatch.setattr("core.embedded_postgres.cluster.is_locked", look)
+
+    assert cluster.stop_when_unused() is True
+    assert held == []
 
 
 def test_the_server_ends_when_its_last_user_is_killed(cluster, start_user):

@@ -102,7 +102,7 @@ class Batch(ABC):
         For kinds that have a quick way for many; all plans then carry `together`. Raises
         `DomainError` where one is refused, and has then done nothing.
         """
-        raise NotImplementedError
+        raise NotImplementedError  # asked of kinds that are `quick` alone
 
     def locate(self, item: Sequence[UploadRow], path: Sequence[str | int]) -> tuple[UploadRow, str]:
         """Return the row and the column that an error's path leads to."""
