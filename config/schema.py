@@ -8,11 +8,18 @@ from core.graphql.described import described
 from core.graphql.relations import Node
 from core.graphql.shop import ShopQuery
 from customers.schema import CustomersMutation, CustomersQuery
+from notifications.schema import MessagesMutation, MessagesQuery
 from orders.schema import OrdersMutation, OrdersQuery
 
 
 class Query(
-    ShopQuery, CatalogueQuery, OrdersQuery, CustomersQuery, AccountsQuery, graphene.ObjectType
+    ShopQuery,
+    CatalogueQuery,
+    OrdersQuery,
+    CustomersQuery,
+    MessagesQuery,
+    AccountsQuery,
+    graphene.ObjectType,
 ):
     """What can be asked. Without signing in: the shop, its catalogue, and a cart by its token."""
 
@@ -20,7 +27,12 @@ class Query(
 
 
 class Mutation(
-    OrdersMutation, CatalogueMutation, CustomersMutation, AccountsMutation, graphene.ObjectType
+    OrdersMutation,
+    CatalogueMutation,
+    CustomersMutation,
+    MessagesMutation,
+    AccountsMutation,
+    graphene.ObjectType,
 ):
     """What can be done. What the caller can mend stands in each payload's `errors`."""
 

@@ -5,7 +5,7 @@ them inside the transaction that makes them true. `notifications` listens to
 the whole registry, so a new app's events need no change there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
@@ -40,7 +40,14 @@ class Notice:
 
 
 class Event(Signal):
-    """A named signal with the words that tell it and the variables they may use."""
+    """A named signal with the words that tell it and the variables they may use.
+
+    `data_of` returns what fills the words for a thing by its reference ("1001"), or None where
+    there is no such thing, so that a shopkeeper sees them on a real one. An app sets it in
+    `receivers.py`, as models are not there yet when events are declared.
+    """
+
+    data_of: Callable[[str], Mapping[str, str] | None] | None = None
 
     def __init__(
         self,

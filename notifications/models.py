@@ -18,6 +18,9 @@ class Template(models.Model):
     event = models.CharField(max_length=64)
     language = models.CharField(max_length=8, choices=settings.LANGUAGES)
 
+    # The shop's own words in its own language, where a query reads them along (`with_words`).
+    shop_text: str | None
+
     objects = TemplateQuerySet.as_manager()
 
     class Meta:
@@ -99,8 +102,8 @@ class Message(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(db_default=Now())
     fence = models.UUIDField(null=True, editable=False)
-    # Gateways that refused it since its last wait, and whether that may pass: then the next of its
-    # route is asked.
+    # Gateways that refused it since its last wait, and how (`Refusal`): then the next of its route
+    # is asked.
     refused_by = models.JSONField(default=dict, editable=False)
     rounds = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="How often it waited for another try."
@@ -276,7 +279,7 @@ class Consent(models.Model):
 
 
 class ConsentChange(models.Model):
-    """How somebody's wish became known, and by whom. Never changed, never deleted."""
+    """How somebody's wish became known, and by whom. Kept, until they ask to be forgotten."""
 
     consent = models.ForeignKey(Consent, on_delete=models.CASCADE, related_name="changes")
     opted_out = models.BooleanField()
@@ -306,6 +309,9 @@ class StatusLink(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(db_index=True)
     revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
 
     class Meta:
         ordering = ["-pk"]
@@ -317,10 +323,13 @@ class StatusLink(models.Model):
 
 
 class Pace(models.Model):
-    """When a gateway may be asked next, so that all workers together keep to its rate."""
+    """When a gateway may be asked next, of all workers together, and whether it is down."""
 
     transport = models.CharField(primary_key=True, max_length=32)
     next_at = models.DateTimeField(db_default=Now())
+    failures = models.PositiveIntegerField(default=0, help_text="In a row, of all it was asked.")
+    failing_since = models.DateTimeField(null=True)
+    error = models.TextField(blank=True, help_text="What the last of them said.")
 
     class Meta:
         default_permissions = ()

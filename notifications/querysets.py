@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from core.events import all_events
@@ -35,6 +36,17 @@ class TemplateQuerySet(QuerySet["Template"]):
     def of_declared_events(self) -> Self:
         """Not of those that nothing tells any more, whose words stay for their messages."""
         return self.filter(event__in=[event.code for event in all_events()])
+
+    def with_words(self) -> Self:
+        """With what `services.text_of` asks for, in a fixed number of statements."""
+        of_the_shop = self.model.objects.filter(
+            event=OuterRef("event"), language=settings.LANGUAGE_CODE
+        )
+        return self.prefetch_related("versions").annotate(
+            shop_text=Subquery(
+                of_the_shop.order_by("-versions__number").values("versions__text")[:1]
+            )
+        )
 
 
 class CallbackQuerySet(QuerySet["Callback"]):

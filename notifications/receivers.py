@@ -12,27 +12,27 @@ from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
 
 from . import services
-from .tasks import deliver_messages
+from .tasks import deliver_now
 
 
 def on_event(*, event: Event, notice: Notice, **_: Any) -> None:
     services.queue_message(event=event, notice=notice)
-    enqueue_on_commit(deliver_messages)
+    enqueue_on_commit(deliver_now)
 
 
 @receiver(merged)
 def on_merged(*, source: Customer, target: Customer, **_: Any) -> None:
-    services.move_messages(source=source.code, target=target.code)
+    services.move_messages(source=source.code, target=target.code, phone=source.phone)
 
 
 @receiver(data_asked_for)
 def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
-    return {"messages": services.personal_data(recipient=customer.code)}
+    return services.personal_data(recipient=customer.code, phone=customer.phone)
 
 
 @receiver(forgotten)
 def on_forgotten(*, customer: Customer, **_: Any) -> None:
-    services.forget_recipient(recipient=customer.code)
+    services.forget_recipient(recipient=customer.code, phone=customer.phone)
 
 
 @receiver(leaving)

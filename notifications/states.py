@@ -24,6 +24,17 @@ class MessageStatus(TextChoices):
     SUPPRESSED = "suppressed", "Suppressed"
 
 
+class Refusal(TextChoices):
+    """How a gateway refused a message.
+
+    lasting: for good. passing: another try could succeed. whole: as it refuses all for now.
+    """
+
+    LASTING = "lasting", "For good"
+    PASSING = "passing", "For now"
+    WHOLE = "whole", "With all others"
+
+
 class Happening(TextChoices):
     """What happened to a message, as its timeline says it."""
 

@@ -8,12 +8,21 @@ from core import jobs
 
 from . import services
 
+# Seconds between two looks at the outbox. As long a worker waits there for its turn at a gateway
+# with a rate, so that none is missed.
+BEAT = 2
 
-@jobs.periodic(every=timedelta(seconds=2))
+
+@task()
+def deliver_now() -> int:
+    return services.deliver_due_messages()
+
+
+@jobs.periodic(every=timedelta(seconds=BEAT))
 @task()
 def deliver_messages() -> int:
-    """Also periodic: it finds what waits for another try, and what a crash left behind."""
-    return services.deliver_due_messages()
+    """Find what waits for its turn or for another try, and what a crash left behind."""
+    return services.deliver_due_messages(patience=BEAT)
 
 
 @jobs.periodic(every=timedelta(seconds=5))
@@ -27,6 +36,12 @@ def look_at_callbacks() -> int:
 @task()
 def remove_old_links() -> int:
     return services.remove_old_links()
+
+
+@jobs.periodic(every=timedelta(days=1))
+@task()
+def remove_old_callbacks() -> int:
+    return services.remove_old_callbacks()
 
 
 @jobs.periodic(every=timedelta(hours=1))

@@ -10,7 +10,7 @@ from core import status_pages
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
 
-from . import services
+from . import services, signals
 
 
 @receiver(merged)
@@ -35,3 +35,5 @@ def on_account_data_asked_for(*, user: User, **_: Any) -> dict[str, Any]:
 
 
 status_pages.register("order", services.status_page)
+for _event in signals.ORDER_EVENTS:
+    _event.data_of = services.data_of_number

@@ -57,3 +57,5 @@ order_cancelled = Event(
     },
     variables=_VARIABLES,
 )
+
+ORDER_EVENTS = (order_placed, order_accepted, order_rejected, order_fulfilled, order_cancelled)

@@ -1,21 +1,26 @@
-"""Real servers for a test: the gateway's stand-in and the web server, each its own process."""
+"""Real servers for a test: the gateways' stand-ins, the web server, each its own process."""
 
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
+from notifications.tests import vonage_gateway
 from notifications.tests.gateway import API_KEY, read_book
 
 from .processes import Managed, spawn, wait_until
 
 
 class RemoteGateway:
-    """The gateway's stand-in, as a test talks to it."""
+    """The stand-in of Africa's Talking, as a test talks to it."""
+
+    module = "notifications.tests.gateway"
+    # What its certificate is checked by; it has none.
+    ca: Path | bool = True
 
     def __init__(self, url: str, book: Path) -> None:
         self.url = url
@@ -24,19 +29,28 @@ class RemoteGateway:
     @property
     def env(self) -> dict[str, str]:
         """What leads a worker to it, with leases that pass while a test waits."""
+        return self._env() | {"MESSAGE_LEASE_SECONDS": "2"}
+
+    def _env(self) -> dict[str, str]:
         return {
             "SMS_TRANSPORT": "africastalking",
             "AFRICASTALKING_USERNAME": "duka",
             "AFRICASTALKING_API_KEY": API_KEY,
             "AFRICASTALKING_URL": self.url,
-            "MESSAGE_LEASE_SECONDS": "2",
         }
 
     def behave(self, number: str, *behaviours: str) -> None:
-        requests.post(f"{self.url}/_behave", json={number: behaviours}, timeout=5)
+        self.behave_each({number: behaviours})
+
+    def behave_each(self, behaviours: Mapping[str, Sequence[str]]) -> None:
+        """Say for many numbers at once what it does with their messages."""
+        self._post("_behave", behaviours)
 
     def release(self) -> None:
-        requests.post(f"{self.url}/_release", json={}, timeout=5)
+        self._post("_release", {})
+
+    def _post(self, path: str, data: Mapping[str, Any]) -> None:
+        requests.post(f"{self.url}/{path}", json=data, verify=self.ca, timeout=20)
 
     def book(self) -> list[dict[str, Any]]:
         return read_book(self._book)
@@ -46,12 +60,46 @@ class RemoteGateway:
         return [entry["to"] for entry in self.book() if entry["id"]]
 
 
+class RemoteVonage(RemoteGateway):
+    """The stand-in of Vonage."""
+
+    module = "notifications.tests.vonage_gateway"
+
+    def __init__(self, url: str, book: Path) -> None:
+        super().__init__(url, book)
+        self.ca = book.with_suffix(".pem")
+
+    def _env(self) -> dict[str, str]:
+        return {
+            "SMS_TRANSPORT": "vonage",
+            "VONAGE_API_HOST": self.url.removeprefix("https://"),
+            "VONAGE_API_KEY": vonage_gateway.API_KEY,
+            "VONAGE_API_SECRET": vonage_gateway.API_SECRET,
+            "VONAGE_SENDER": "DUKA",
+            "VONAGE_SIGNATURE_SECRET": vonage_gateway.SIGNATURE_SECRET,
+            "REQUESTS_CA_BUNDLE": str(self.ca),
+        }
+
+
+Remote = TypeVar("Remote", bound=RemoteGateway)
+
+
+def spawn_gateway(
+    folder: Path, *, port: int = 0
+) -> contextlib.AbstractContextManager[RemoteGateway]:
+    return _spawn_stand_in(RemoteGateway, folder / "gateway.jsonl", port)
+
+
+def spawn_vonage(folder: Path, *, port: int = 0) -> contextlib.AbstractContextManager[RemoteVonage]:
+    return _spawn_stand_in(RemoteVonage, folder / "vonage.jsonl", port)
+
+
 @contextlib.contextmanager
-def spawn_gateway(folder: Path) -> Iterator[RemoteGateway]:
-    book = folder / "gateway.jsonl"
-    with spawn(sys.executable, "-m", "notifications.tests.gateway", "--book", str(book)) as process:
+def _spawn_stand_in(kind: type[Remote], book: Path, port: int) -> Iterator[Remote]:
+    command = (sys.executable, "-m", kind.module, "--book", str(book), "--port", str(port))
+    with spawn(*command) as process:
         wait_until(lambda: "\n" in process.log())
-        yield RemoteGateway(process.log().strip(), book)
+        yield kind(process.log().strip(), book)
 
 
 @contextlib.contextmanager

@@ -98,9 +98,11 @@ TABLE = [
     reads("customers", "/customers/", shows="code"),
     reads("customer", "/customers/{customer.code}/", arguments={"code": "{customer.code}"}),
     reads("myCustomer", "/me/customer/"),
+    reads("myMessages", "/me/messages/"),
     reads("me", "/me/"),
     does("updateMe", "PATCH /me/", body={"name": "New"}),
     does("updateMyCustomer", "PATCH /me/customer/", body={"language": "sw"}),
+    does("updateMyMessages", "PUT /me/messages/", body={"opted_out": True}),
     does("sendPhoneCode", "POST /me/phone/", body={"phone": "0722 000 000"}),
     does("confirmPhone", "POST /me/phone/confirm/", body={"code": "000000"}),
     does("createCustomer", "POST /customers/", body={"name": "New", "phone": "0722 000 000"}),
@@ -203,11 +205,16 @@ CALLERS = {
     "shopper, of their own": lambda: User.objects.get(customer__code="AMINA"),
     "another shopper": lambda: person("Otieno"),
     **{right: partial(employee, right) for right in settings.SHOP_RIGHTS},
-    "shopkeeper": keeper,
+    "shopkeeper": lambda: with_phone(keeper()),
     "suspended": lambda: suspended(employee(*settings.SHOP_RIGHTS)),
     "machine that handles orders": lambda: program_with("handle_orders"),
     "machine that manages the catalogue": lambda: program_with("manage_catalogue"),
 }
+
+
+def with_phone(user):
+    update_customer(customer_id=user.customer.pk, phone="0722 000 009")
+    return user
 
 
 def suspended(user):

@@ -16,8 +16,12 @@ import pytest
         ("SMS_ROUTES", "*=console; 254=vonage", "must be rules such as +254=africastalking,vonage of africastalking, console, vonage, not '254=vonage'."),
         ("SMS_RATES", "pigeon=1", "must be messages a second such as africastalking=30, not 'pigeon=1'."),
         ("SMS_RATES", "vonage=0", "must be messages a second such as africastalking=30, not 'vonage=0'."),
+        ("SMS_TRANSPORT", "vonage", "=vonage needs VONAGE_SENDER."),
+        ("AFRICASTALKING_URL", "sms.example.com", "must be an address such as https://sms.example.com, not 'sms.example.com'."),
+        ("VONAGE_API_HOST", "https://api.example", "must be a host such as api.nexmo.com, not 'https://api.example'."),
         ("AFRICASTALKING_CALLBACK_KEY", "short", "must be 20 to 128 letters, digits, - and _."),
         ("STATUS_LINK_DAYS", "0", "must be more than 0, not 0."),
+        ("SMS_CALLBACK_DAYS", "0", "must be more than 0, not 0."),
         ("MESSAGE_LEASE_SECONDS", "0", "must be more than 0, not 0.0."),
         ("WORKER_LEASE_SECONDS", "0", "must be 1 or more, not 0.0."),
         ("WORKER_POLL_SECONDS", "soon", "cannot be read: 'soon'."),
@@ -51,6 +55,40 @@ def test_a_wrong_value_is_a_sentence_that_names_it(run, name, value, sentence):
 
     assert ended.returncode == 1
     assert ended.stderr in {f"{name} {sentence}\n", f"{name}{sentence}\n"}
+
+
+ACCOUNT = "VONAGE_API_KEY and VONAGE_API_SECRET, or VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY."
+SECRET = "s3cret-of-the-tests"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"SMS_ROUTES": "*=console,africastalking"}, "africastalking in SMS_ROUTES needs AFRICASTALKING_API_KEY."),
+        ({"SMS_ROUTES": "+44=vonage"}, "vonage in SMS_ROUTES needs VONAGE_SENDER."),
+        ({"SMS_ROUTES": "+44=vonage", "VONAGE_SENDER": "DUKA", "VONAGE_API_SECRET": SECRET}, f"vonage in SMS_ROUTES needs {ACCOUNT}"),
+        ({"SMS_TRANSPORT": "vonage", "VONAGE_SENDER": "DUKA", "VONAGE_PRIVATE_KEY": SECRET}, f"SMS_TRANSPORT=vonage needs {ACCOUNT}"),
+        ({"SMS_TRANSPORT": "africastalking", "AFRICASTALKING_API_KEY": SECRET, "SMS_ROUTES": "*=vonage"}, "vonage in SMS_ROUTES needs VONAGE_SENDER."),
+        ({"AFRICASTALKING_CALLBACK_KEY": f"{SECRET} {SECRET}"}, "AFRICASTALKING_CALLBACK_KEY must be 20 to 128 letters, digits, - and _."),
+    ],
+)  # fmt: skip
+def test_a_gateway_that_lacks_a_setting_is_a_sentence_without_its_secrets(run, given, sentence):
+    ended = run("manage.py", "check", **given)
+
+    assert (ended.returncode, ended.stderr) == (1, f"{sentence}\n")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"VONAGE_API_KEY": "abcd1234", "VONAGE_API_SECRET": SECRET},
+        {"VONAGE_APPLICATION_ID": "aaaaaaaa-bbbb", "VONAGE_PRIVATE_KEY": "/srv/duka/vonage.pem"},
+    ],
+)
+def test_both_ways_to_be_known_to_vonage_are_enough(run, given):
+    ended = run("manage.py", "check", SMS_TRANSPORT="vonage", VONAGE_SENDER="DUKA", **given)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_folder_that_cannot_be_written_in_is_a_sentence(run, tmp_path):

@@ -60,6 +60,7 @@ _CODES = (
     "min_value",
     "not_a_dict",
     "not_a_list",
+    "no_phone",
     "not_allowed",
     "not_for_machines",
     "not_for_sale",

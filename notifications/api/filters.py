@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from core.api.filters import YesNoFilter
-from notifications.models import Consent, Message, Template
+from notifications.models import Consent, Message, StatusLink, Template
 from notifications.states import MessageStatus
 
 
@@ -40,4 +40,19 @@ class TemplateFilter(django_filters.FilterSet):
 
     class Meta:
         model = Template
+        fields = ()
+
+
+class StatusLinkFilter(django_filters.FilterSet):
+    subject = django_filters.CharFilter(help_text="Kind of thing it shows, e.g. `order`.")
+    reference = django_filters.CharFilter(help_text="Which one, e.g. the order's number.")
+    revoked = YesNoFilter(
+        field_name="revoked_at",
+        lookup_expr="isnull",
+        exclude=True,
+        help_text="Those that were closed by hand, or the others.",
+    )
+
+    class Meta:
+        model = StatusLink
         fields = ()

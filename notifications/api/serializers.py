@@ -7,8 +7,15 @@ from rest_framework import serializers
 
 from core.api.serializers import InputSerializer
 from core.phones import ImpossiblePhone, parse_phone
-from notifications.models import Consent, ConsentChange, Message, MessageEvent, Template
-from notifications.services import words_of_template
+from notifications.models import (
+    Consent,
+    ConsentChange,
+    Message,
+    MessageEvent,
+    StatusLink,
+    Template,
+)
+from notifications.services import text_of
 from notifications.services.hand import OUTCOMES
 from notifications.services.words import MAX_TEXT, event_of
 from notifications.states import MessageStatus
@@ -222,7 +229,7 @@ class TemplateSerializer(serializers.ModelSerializer[Template]):
         fields = ("id", "event", "language", "text", "version", "variables")
 
     def get_text(self, template: Template) -> str:
-        return words_of_template(template).text
+        return text_of(template)
 
     def get_version(self, template: Template) -> int | None:
         versions = list(template.versions.all())
@@ -259,7 +266,7 @@ class PreviewInput(InputSerializer):
     reference = serializers.CharField(
         max_length=64,
         required=False,
-        help_text="Of what the event was told before: an order's number. Without it: examples.",
+        help_text="Of something real, such as an order's number. Without it: examples.",
     )
 
 
@@ -290,3 +297,40 @@ class PreviewSerializer(serializers.Serializer[Any]):
         help_text="What so many SMS cost lately; null: that is not known.",
     )
     cost_currency = serializers.CharField(help_text="ISO 4217.")
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "One that was sent to a wrong number",
+            {
+                "id": 7,
+                "subject": "order",
+                "reference": "1001",
+                "language": "en",
+                "created_at": "2026-11-21T08:00:00Z",
+                "expires_at": "2026-12-21T08:00:00Z",
+                "revoked_at": "2026-11-21T09:00:00Z",
+                "revoked_by": "Baraka",
+            },
+        )
+    ]
+)
+class StatusLinkSerializer(serializers.ModelSerializer[StatusLink]):
+    revoked_by: Any = serializers.StringRelatedField(
+        allow_null=True, read_only=True, help_text="Name of who closed it."
+    )
+
+    class Meta:
+        model = StatusLink
+        # Not what its token is made of: the address stands in the message alone.
+        fields = (
+            "id",
+            "subject",
+            "reference",
+            "language",
+            "created_at",
+            "expires_at",
+            "revoked_at",
+            "revoked_by",
+        )

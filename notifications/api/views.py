@@ -1,7 +1,7 @@
-"""REST of messages, of who wants to hear from the shop, and of its words."""
+"""REST of messages, of who wants to hear from the shop, of its words and its status links."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import User
+from core.api.serializers import NothingInput
 from core.api.views import ResourceViewSet
-from customers.services import ensure_customer_of
 from notifications import services
-from notifications.exceptions import NoPhone
-from notifications.models import Consent, Message, Template
+from notifications.models import Consent, Message, StatusLink, Template
 from notifications.permissions import (
     can_change_consents,
     can_handle_messages,
@@ -26,7 +26,7 @@ from notifications.permissions import (
 from notifications.querysets import TemplateQuerySet
 from notifications.states import ConsentSource, MessageStatus
 
-from .filters import ConsentFilter, MessageFilter, TemplateFilter
+from .filters import ConsentFilter, MessageFilter, StatusLinkFilter, TemplateFilter
 from .serializers import (
     ConsentInput,
     ConsentSerializer,
@@ -37,6 +37,7 @@ from .serializers import (
     PreviewInput,
     PreviewSerializer,
     SettleInput,
+    StatusLinkSerializer,
     TemplateInput,
     TemplateSerializer,
 )
@@ -110,7 +111,7 @@ class ConsentViewSet(ResourceViewSet):
 
 
 class TemplateViewSet(ResourceViewSet):
-    queryset = Template.objects.prefetch_related("versions")
+    queryset = Template.objects.with_words()
     serializer_class = TemplateSerializer
     http_method_names = ["get", "patch", "post", "head", "options"]
     inputs = {"partial_update": TemplateInput, "preview": PreviewInput}
@@ -143,6 +144,24 @@ class TemplateViewSet(ResourceViewSet):
         return Response(PreviewSerializer(preview).data)
 
 
+class StatusLinkViewSet(ResourceViewSet):
+    queryset = StatusLink.objects.select_related("revoked_by")
+    serializer_class = StatusLinkSerializer
+    http_method_names = ["get", "post", "head", "options"]
+    inputs = {"revoke": NothingInput}
+    permitted = {"*": can_handle_messages}
+    filterset_class = StatusLinkFilter
+
+    @extend_schema(responses=StatusLinkSerializer)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, pk: str) -> Response:
+        """Let a link open nothing any more."""
+        self.input()
+        return self.change_locked(
+            lambda link: services.revoke_link(statuslink_id=link.pk, by=self.caller)
+        )
+
+
 class MyMessagesView(APIView):
     permission_classes = (IsAuthenticated,)
     may_find_nothing = ("get", "put")
@@ -155,7 +174,8 @@ class MyMessagesView(APIView):
     )
     def get(self, request: Request) -> Response:
         """By SMS, at the phone number that is proved to be mine."""
-        return Response({"opted_out": services.is_opted_out(phone=_phone_of(request))})
+        phone = services.phone_of(user=cast("User", request.user))
+        return Response({"opted_out": services.is_opted_out(phone=phone)})
 
     @extend_schema(
         operation_id="my_messages_change",
@@ -168,17 +188,11 @@ class MyMessagesView(APIView):
         """The same as writing STOP or START."""
         form = MyConsentInput(data=request.data)
         form.is_valid(raise_exception=True)
+        user = cast("User", request.user)
         services.note_consent(
-            phone=_phone_of(request),
+            phone=services.phone_of(user=user),
             source=ConsentSource.CUSTOMER,
-            by=request.user,  # type: ignore[arg-type]  # they have signed in
+            by=user,
             **form.validated_data,
         )
         return Response(form.validated_data, status=status.HTTP_200_OK)
-
-
-def _phone_of(request: Request) -> str:
-    customer: Any = ensure_customer_of(user=request.user)  # type: ignore[arg-type]  # signed in
-    if customer is None or not customer.phone:
-        raise NoPhone("Prove a phone number first, at /me/phone/.")
-    return str(customer.phone)

@@ -207,6 +207,17 @@ class Migration(migrations.Migration):
                     "next_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
+                (
+                    "failures",
+                    models.PositiveIntegerField(
+                        default=0, help_text="In a row, of all it was asked."
+                    ),
+                ),
+                ("failing_since", models.DateTimeField(null=True)),
+                (
+                    "error",
+                    models.TextField(blank=True, help_text="What the last of them said."),
+                ),
             ],
             options={
                 "default_permissions": (),
@@ -407,6 +418,16 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="timeline",
                 to="notifications.message",
+            ),
+        ),
+        migrations.AddField(
+            model_name="statuslink",
+            name="revoked_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
             ),
         ),
         migrations.AddIndex(

@@ -1,25 +1,32 @@
 """Verbs of the outbox, of what gateways tell, of templates, consents and status links."""
 
-from .callbacks import look_at_callbacks, receive_callback
-from .consents import is_opted_out, may_be_told, meaning_of, note_consent
+from .callbacks import look_at_callbacks, receive_callback, remove_old_callbacks
+from .consents import is_opted_out, may_be_told, meaning_of, note_consent, phone_of
 from .hand import call_off_message, retry_message, settle_message
-from .links import find_link, make_link, remove_old_links, revoke_links
+from .links import find_link, make_link, remove_old_links, revoke_link, revoke_links
 from .outbox import (
     begin_sending,
     claim_messages,
     deliver_due_messages,
-    forget_recipient,
     give_up_lost_messages,
-    move_messages,
-    personal_data,
     queue_message,
     settle,
-    transport_for,
-    wait_for_turn,
 )
-from .words import change_template, check_text, preview, sync_templates, words_of, words_of_template
+from .pace import next_gateway, wait_for_turn
+from .people import forget_recipient, move_messages, personal_data
+from .words import (
+    Preview,
+    change_template,
+    check_text,
+    preview,
+    size_with_examples,
+    sync_templates,
+    text_of,
+    words_of,
+)
 
 __all__ = [
+    "Preview",
     "begin_sending",
     "call_off_message",
     "change_template",
@@ -35,19 +42,23 @@ __all__ = [
     "may_be_told",
     "meaning_of",
     "move_messages",
+    "next_gateway",
     "note_consent",
     "personal_data",
+    "phone_of",
     "preview",
     "queue_message",
     "receive_callback",
+    "remove_old_callbacks",
     "remove_old_links",
     "retry_message",
+    "revoke_link",
     "revoke_links",
     "settle",
     "settle_message",
+    "size_with_examples",
     "sync_templates",
-    "transport_for",
+    "text_of",
     "wait_for_turn",
     "words_of",
-    "words_of_template",
 ]

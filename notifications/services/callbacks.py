@@ -4,6 +4,7 @@ import hashlib
 import logging
 import uuid
 from dataclasses import fields, replace
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +36,7 @@ from notifications.transports import (
 )
 
 from .consents import meaning_of, note_consent
+from .stored import storable
 
 logger = logging.getLogger("duka.notifications")
 
@@ -113,7 +115,7 @@ def _look_at_next() -> bool:
     new = Callback.objects.to_look_at().select_for_update(skip_locked=True)
     callback = new.order_by("pk").first()
     if callback is not None:
-        _look_at(callback)
+        look_at(callback)
     return callback is not None
 
 
@@ -123,10 +125,10 @@ def match_callbacks(*, message: Message) -> None:
         transport=message.transport, gateway_id=message.transport_id
     ).select_for_update()
     for callback in early.order_by("pk"):
-        _look_at(callback)
+        look_at(callback)
 
 
-def _look_at(callback: Callback) -> None:
+def look_at(callback: Callback) -> None:
     """Let one have its effect. One that fails is put aside, or it would stop all after it."""
     try:
         with transaction.atomic():
@@ -137,16 +139,18 @@ def _look_at(callback: Callback) -> None:
     except Exception as error:
         logger.exception("callback %s could not be folded in", callback.pk)
         callback.state, callback.detail = CallbackState.BAD, f"{type(error).__name__}"
-    callback.save(update_fields=["state", "detail", "message"])
+    callback.save(update_fields=["state", "detail", "message", "body"])
 
 
 def _effect_of(callback: Callback) -> tuple[CallbackState, str, Message | None]:
     request = Request(body=bytes(callback.body), content_type=callback.content_type, headers={})
     match _read(callback.transport, CallbackKind(callback.kind), request):
         case Report() as report:
-            return _settle_by(callback.transport, report)
+            return _settle_by(callback, report)
         case Inbound() as inbound:
-            return CallbackState.DONE, _take_in(callback.transport, inbound), None
+            # Without a name each is something new.
+            ident = inbound.gateway_id or callback.key
+            return CallbackState.DONE, _take_in(callback.transport, ident, inbound), None
         case OptOut(phone=phone):
             changed = note_consent(
                 phone=phone,
@@ -157,10 +161,14 @@ def _effect_of(callback: Callback) -> tuple[CallbackState, str, Message | None]:
             return CallbackState.DONE, "" if changed else "Known already.", None
 
 
-def _settle_by(name: str, report: Report) -> tuple[CallbackState, str, Message | None]:
-    message = _message_of(name, report)
+def _settle_by(callback: Callback, report: Report) -> tuple[CallbackState, str, Message | None]:
+    message = _message_of(callback.transport, report)
     if message is None:
         return CallbackState.UNMATCHED, "No message has this id.", None
+    if not message.to:
+        # With whom it was for. The number in here goes, too.
+        callback.body = b""
+        return CallbackState.DONE, "Its message is forgotten.", message
     if message.to != report.phone:
         return CallbackState.DONE, "The message of this id went to another number.", None
     return CallbackState.DONE, _fold(message, report), message
@@ -170,7 +178,7 @@ def _read(name: str, kind: CallbackKind, request: Request) -> Told:
     """Return what a call says, in words that the database can hold."""
     told = transport(name).read(kind, request)
     words: dict[str, Any] = {
-        field.name: value.replace("\x00", "").encode(errors="replace").decode()
+        field.name: storable(value)
         for field in fields(told)
         if field.init and type(value := getattr(told, field.name)) is str
     }
@@ -228,22 +236,22 @@ def _became(status: MessageStatus, report: Report) -> dict[str, Any]:
     return changes
 
 
-def _take_in(name: str, inbound: Inbound) -> str:
-    """Keep what somebody wrote, and do what its word asks for."""
+def _take_in(name: str, ident: str, inbound: Inbound) -> str:
+    """Keep what somebody wrote, and do what its word asks for; once, however often it comes."""
     customer = Customer.objects.filter(phone=inbound.phone).order_by("pk").first()
-    InboundMessage.objects.bulk_create(
-        [
-            InboundMessage(
-                transport=name,
-                gateway_id=inbound.gateway_id,
-                phone=inbound.phone,
-                to=inbound.to,
-                text=inbound.text,
-                customer=customer.code if customer else "",
-            )
-        ],
-        ignore_conflicts=True,
+    _, is_new = InboundMessage.objects.get_or_create(
+        transport=name,
+        gateway_id=ident,
+        defaults={
+            "phone": inbound.phone,
+            "to": inbound.to,
+            "text": inbound.text,
+            "customer": customer.code if customer else "",
+        },
     )
+    if not is_new:
+        # Its callback is deleted by now.
+        return "Known already."
     meaning = meaning_of(inbound.text)
     if meaning in {"stop", "start"}:
         note_consent(
@@ -253,26 +261,38 @@ def _take_in(name: str, inbound: Inbound) -> str:
             detail=inbound.text,
         )
     if meaning:
-        _answer(meaning, inbound, customer)
+        _answer(meaning, ident, inbound.phone, customer)
     return meaning
 
 
-def _answer(meaning: str, inbound: Inbound, customer: Customer | None) -> None:
+def _answer(meaning: str, ident: str, phone: str, customer: Customer | None) -> None:
     """Tell who wrote a word that it was understood, once, whether or not they hear of the rest."""
     recipient = Recipient(
-        reference=customer.code if customer else inbound.phone,
-        phone=inbound.phone,
+        reference=customer.code if customer else phone,
+        phone=phone,
         **({"language": customer.language} if customer else {}),
     )
     ANSWERS[meaning].announce(
         notice=Notice(
-            occurrence=f"{inbound.gateway_id}"[:64],
+            occurrence=ident[:64],
             subject="inbound",
-            reference=inbound.gateway_id[:64],
+            reference=ident[:64],
             recipient=recipient,
             data={"shop": settings.SHOP_NAME},
         )
     )
+
+
+def remove_old_callbacks() -> int:
+    """Delete callbacks that are long done with, or are of no use; return how many.
+
+    What they told stays. Their tokens are too old by then to be taken again; a report that comes
+    once more after that moves nothing (`_MAY_BECOME`), as what it could move it has moved.
+    """
+    old = Callback.objects.filter(
+        received_at__lt=Now() - timedelta(days=settings.SMS_CALLBACK_DAYS)
+    )
+    return old.exclude(state=CallbackState.NEW).delete()[0]
 
 
 def _short(key: str) -> str:

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models.functions import Now
+from django.db import connection, transaction
 
 from core.events import Event
+from customers.services import ensure_customer_of
+from notifications.exceptions import NoPhone
 from notifications.models import Consent, ConsentChange
 from notifications.states import ConsentSource
 
@@ -19,6 +20,17 @@ START = {"start", "unstop", "subscribe", "anza", "endelea"}
 HELP = {"help", "info", "msaada", "usaidizi"}
 
 
+# One statement, so that of callers at once each changes what the one before it left. The first
+# wish that becomes known is a change as well.
+_NOTE = """
+INSERT INTO notifications_consent AS known (phone, opted_out) VALUES (%s, %s)
+ON CONFLICT (phone) DO UPDATE
+SET opted_out = excluded.opted_out, changed_at = statement_timestamp()
+WHERE known.opted_out <> excluded.opted_out
+RETURNING id
+"""
+
+
 @transaction.atomic
 def note_consent(
     *,
@@ -29,19 +41,27 @@ def note_consent(
     by: "User | None" = None,
 ) -> bool:
     """Note what somebody wants, with how it became known; return whether it is something new."""
-    Consent.objects.bulk_create(
-        [Consent(phone=phone, opted_out=False)], ignore_conflicts=True, unique_fields=["phone"]
-    )
-    consent = Consent.objects.select_for_update().get(phone=phone)
-    if consent.opted_out == opted_out:
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, [phone, opted_out])
+        noted = cursor.fetchone()
+    if noted is None:
         return False
-    consent.opted_out = opted_out
-    consent.changed_at = Now()
-    consent.save(update_fields=["opted_out", "changed_at"])
     ConsentChange.objects.create(
-        consent=consent, opted_out=opted_out, source=source, detail=detail[:300], by=by
+        consent_id=noted[0], opted_out=opted_out, source=source, detail=detail[:300], by=by
     )
     return True
+
+
+def phone_of(*, user: "User") -> str:
+    """Return the number at which somebody who signs in hears from the shop.
+
+    Raises:
+        NoPhone: none is proved to be theirs.
+    """
+    customer = ensure_customer_of(user=user)
+    if customer is None or not customer.phone:
+        raise NoPhone("Prove a phone number first, at /me/phone/.")
+    return customer.phone
 
 
 def may_be_told(*, phone: str, event: Event | None) -> bool:

@@ -4,6 +4,7 @@ import base64
 import hmac
 import secrets
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -13,8 +14,12 @@ from django.utils.crypto import salted_hmac
 
 from notifications.models import StatusLink
 
+if TYPE_CHECKING:
+    from accounts.models import User
+
 _BYTES = 16
 _LONGEST = 64
+_SIGNATURE = 22
 
 
 def make_link(*, subject: str, reference: str, language: str) -> str:
@@ -27,6 +32,11 @@ def make_link(*, subject: str, reference: str, language: str) -> str:
         expires_at=timezone.now() + timedelta(days=settings.STATUS_LINK_DAYS),
     )
     return f"{settings.SHOP_URL}/t/{link.pk}-{_signature(link)}"
+
+
+def example_link() -> str:
+    """Return an address that opens nothing and is as long as one of many customers."""
+    return f"{settings.SHOP_URL}/t/10001-{'x' * _SIGNATURE}"
 
 
 def find_link(token: str) -> StatusLink | None:
@@ -51,6 +61,14 @@ def revoke_links(*, subject: str, reference: str) -> int:
         subject=subject, reference=reference, revoked_at=None
     )
     return links.update(revoked_at=Now())
+
+
+def revoke_link(*, statuslink_id: int, by: "User | None") -> StatusLink:
+    """Let one link open nothing any more; who did so first, and when, stays."""
+    StatusLink.objects.filter(pk=statuslink_id, revoked_at=None).update(
+        revoked_at=Now(), revoked_by=by
+    )
+    return StatusLink.objects.get(pk=statuslink_id)
 
 
 def remove_old_links() -> int:

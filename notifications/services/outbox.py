@@ -15,6 +15,7 @@ nobody resends but a person.
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -22,28 +23,40 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Case, F, TextField, Value, When
 from django.db.models.functions import Now
 
 from core import jobs, status_pages
 from core.events import Event, Notice, find_event, template_variables
 from core.sms import size_of
-from notifications.models import Message, MessageEvent, Pace
+from notifications.models import Message, MessageEvent
 from notifications.querysets import MessageQuerySet
-from notifications.states import Happening, MessageStatus
+from notifications.states import Happening, MessageStatus, Refusal
 from notifications.transports import Accepted, Outcome, Refused, Unknown, route_of, transport
 
 from .callbacks import match_callbacks
 from .consents import may_be_told
 from .links import make_link
+from .pace import (
+    OPEN,
+    Closed,
+    after_pause,
+    can_go_out,
+    closed_gateways,
+    give_back_turn,
+    next_gateway,
+    note_outcome,
+    wait_for_turn,
+)
+from .stored import storable
 from .words import words_of
 
 logger = logging.getLogger("duka.notifications")
 
 CLAIMED_AT_ONCE = 20
-# Seconds that a worker waits for its turn at a gateway; where it would be longer it leaves.
-MOST_PATIENCE = 1
+# Seconds after which a worker looks what else there is to do.
+LONGEST_RUN = 5
 
 
 def queue_message(*, event: Event, notice: Notice) -> Message:
@@ -97,47 +110,47 @@ def _suppressed(code: str, why: str) -> dict[str, str]:
     return {"status": MessageStatus.SUPPRESSED, "error_code": code, "error": why}
 
 
-def deliver_due_messages() -> int:
-    """Send what is due until nothing is, or the worker is asked to stop; return how many."""
+def deliver_due_messages(*, patience: float = 0) -> int:
+    """Send what is due until nothing is that can go out, for some seconds; return how many.
+
+    Not until all is sent: a worker has other things to do as well.
+
+    Args:
+        patience: seconds to wait for a turn at a gateway that has a rate.
+    """
     give_up_lost_messages()
+    ends = time.monotonic() + LONGEST_RUN
     delivered = 0
-    while not jobs.stopping() and (claimed := claim_messages(limit=CLAIMED_AT_ONCE)):
-        held_back = 0
-        for message in claimed:
-            try:
-                name = transport_for(message)
-            except ImproperlyConfigured:
-                for each in claimed:
-                    _release(each)
-                raise
-            if jobs.stopping() or not wait_for_turn(name):
-                _release(message)
-                held_back += 1
-            elif begin_sending(message=message, name=name):
-                settle(message=message, outcome=_send(message))
-                delivered += 1
-        if held_back:
-            # All turns of the next second are given away; the task comes again.
+    while time.monotonic() < ends and not jobs.stopping():
+        closed = closed_gateways(patience=patience)
+        claimed = claim_messages(limit=CLAIMED_AT_ONCE, closed=closed)
+        if not claimed:
             break
+        for message in claimed:
+            name = next_gateway(message, down=closed.down)
+            delivered += _deliver(message, name, patience=patience)
     return delivered
 
 
-def transport_for(message: Message) -> str:
-    """Return the gateway that is to be asked: the first of its route that did not refuse it yet.
-
-    Raises:
-        ImproperlyConfigured: it lacks a setting; nothing is claimed for long by this.
-    """
-    route = route_of(event=message.event, to=message.to)
-    name = next((each for each in route if each not in message.refused_by), route[0])
-    transport(name)
-    return name
+def _deliver(message: Message, name: str, *, patience: float) -> bool:
+    turn = None if jobs.stopping() else wait_for_turn(name, patience=patience)
+    if turn is None:
+        _release(message)
+        return False
+    if not begin_sending(message=message, name=name):
+        give_back_turn(name, turn)
+        return False
+    outcome = _send(message)
+    note_outcome(name, outcome, turn)
+    settle(message=message, outcome=outcome)
+    return True
 
 
 @transaction.atomic
-def claim_messages(*, limit: int) -> list[Message]:
-    """Take up to `limit` due messages, oldest first, for as long as a lease lasts."""
-    claimed = list(Message.objects.due().select_for_update(skip_locked=True).order_by("pk")[:limit])
+def claim_messages(*, limit: int, closed: Closed = OPEN) -> list[Message]:
+    """Take up to `limit` due messages whose gateways can be asked, oldest first, for a lease."""
+    due = Message.objects.due().filter(can_go_out(closed))
+    claimed = list(due.select_for_update(skip_locked=True).order_by("pk")[:limit])
     fence = uuid.uuid4()
     Message.objects.filter(pk__in=[message.pk for message in claimed]).update(
         fence=fence, due_at=Now() + _lease()
@@ -145,36 +158,6 @@ def claim_messages(*, limit: int) -> list[Message]:
     for message in claimed:
         message.fence = fence
     return claimed
-
-
-_TAKE_TURN = """
-UPDATE notifications_pace
-SET next_at = greatest(next_at, clock_timestamp()) + %(gap)s::interval
-WHERE transport = %(name)s AND next_at <= clock_timestamp() + %(patience)s::interval
-RETURNING extract(epoch FROM next_at - %(gap)s::interval - clock_timestamp())
-"""
-
-
-def wait_for_turn(name: str) -> bool:
-    """Wait until the gateway may be asked once more; False: that would take too long.
-
-    The turns of all workers are given out by one row of the database.
-    """
-    rate = settings.SMS_RATES.get(name)
-    if not rate:
-        return True
-    Pace.objects.bulk_create([Pace(transport=name)], ignore_conflicts=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TAKE_TURN,
-            {"name": name, "gap": f"{1 / rate} s", "patience": f"{MOST_PATIENCE} s"},
-        )
-        turn = cursor.fetchone()
-    if turn is None:
-        return False
-    jobs.wait(max(float(turn[0]), 0))
-    # Asked to stop meanwhile, it did not wait for its turn.
-    return not jobs.stopping()
 
 
 @transaction.atomic
@@ -211,8 +194,8 @@ def settle(*, message: Message, outcome: Outcome) -> None:
             cost = {"cost_amount": outcome.amount, "cost_currency": outcome.currency}
             changes = {
                 "status": MessageStatus.SENT,
-                "transport_id": _storable(outcome.id, "transport_id"),
-                "cost": _storable(outcome.cost, "cost"),
+                "transport_id": storable(outcome.id, _length("transport_id")),
+                "cost": storable(outcome.cost, _length("cost")),
                 **cost,
                 "error_code": "",
                 "error": "",
@@ -227,7 +210,7 @@ def settle(*, message: Message, outcome: Outcome) -> None:
             changes = {
                 "status": MessageStatus.UNKNOWN,
                 "error_code": "unknown",
-                "error": _storable(outcome.reason, "error"),
+                "error": storable(outcome.reason),
             }
     if message.secret and changes["status"] != MessageStatus.QUEUED:
         # It opens something, and it is where it should be, or will not get there.
@@ -237,8 +220,8 @@ def settle(*, message: Message, outcome: Outcome) -> None:
         message,
         happened,
         transport=message.transport,
-        code=_storable(code, "error_code"),
-        detail=_storable(detail, "error"),
+        code=storable(code, _length("error_code")),
+        detail=storable(detail),
         **cost,
     )
     if updated and changes["status"] == MessageStatus.SENT:
@@ -254,36 +237,32 @@ def settle(*, message: Message, outcome: Outcome) -> None:
 
 def _after_refusal(message: Message, outcome: Refused) -> dict[str, Any]:
     """Return what becomes of a refused message: the next gateway, a later try, or the end."""
-    refused = {**message.refused_by, message.transport: outcome.may_pass}
+    how = (
+        Refusal.WHOLE if outcome.whole else Refusal.PASSING if outcome.may_pass else Refusal.LASTING
+    )
+    refused = {**message.refused_by, message.transport: how}
     route = route_of(event=message.event, to=message.to)
     told = {
-        "error_code": _storable(outcome.code, "error_code"),
-        "error": _storable(outcome.reason, "error"),
+        "error_code": storable(outcome.code, _length("error_code")),
+        "error": storable(outcome.reason),
     }
-    if any(each not in refused for each in route):
+    # In nobody's hand while it waits, so that it can be called off.
+    queued = {"status": MessageStatus.QUEUED, "fence": None, **told}
+    down = closed_gateways().down
+    if any(each not in refused and each not in down for each in route):
         # Certainly not sent, so that another may be asked at once.
-        return {
-            "status": MessageStatus.QUEUED,
-            "due_at": Now(),
-            "fence": None,
-            "refused_by": refused,
-            **told,
-        }
-    lasting = {name: may_pass for name, may_pass in refused.items() if not may_pass}
+        return {**queued, "due_at": Now(), "refused_by": refused}
+    lasting = {name: each for name, each in refused.items() if each == Refusal.LASTING}
     if all(each in lasting for each in route):
         return {"status": MessageStatus.FAILED, **told}
+    queued["refused_by"] = lasting
+    if Refusal.PASSING not in refused.values():
+        # It is not about this message, which so loses no try.
+        return {**queued, "due_at": after_pause(message.transport)}
     if message.rounds >= len(settings.MESSAGE_RETRY_SECONDS):
         return {"status": MessageStatus.PARKED, **told}
     wait = timedelta(seconds=settings.MESSAGE_RETRY_SECONDS[message.rounds])
-    return {
-        "status": MessageStatus.QUEUED,
-        "due_at": Now() + wait,
-        # In nobody's hand while it waits, so that it can be called off.
-        "fence": None,
-        "refused_by": lasting,
-        "rounds": message.rounds + 1,
-        **told,
-    }
+    return {**queued, "due_at": Now() + wait, "rounds": message.rounds + 1}
 
 
 @transaction.atomic
@@ -304,34 +283,13 @@ def give_up_lost_messages() -> int:
     return len(lost)
 
 
-def personal_data(*, recipient: str) -> list[dict[str, Any]]:
-    """Return what somebody was told, the newest first."""
-    fields = ("event", "to", "body", "status", "created_at", "sent_at")
-    return list(Message.objects.filter(recipient=recipient, secret=False).values(*fields))
-
-
-def move_messages(*, source: str, target: str) -> None:
-    """Let what one recipient was told be another's: both are one person."""
-    Message.objects.filter(recipient=source).update(recipient=target)
-
-
-def forget_recipient(*, recipient: str) -> None:
-    """Keep of what somebody was told that it was told, not the words nor the number.
-
-    What waits to be sent is not sent any more.
-    """
-    told = Message.objects.filter(recipient=recipient)
-    told.filter(status__in=[MessageStatus.QUEUED, MessageStatus.PARKED]).update(
-        status=MessageStatus.SUPPRESSED, error_code="left", error="They deleted their account."
-    )
-    told.update(body="", to="", data={})
-
-
 def _send(message: Message) -> Outcome:
     try:
-        return transport(message.transport).send(
-            to=message.to, body=message.body, reference=str(message.pk)
-        )
+        gateway = transport(message.transport)
+    except ImproperlyConfigured as error:
+        return Refused(code="not_configured", reason=str(error), may_pass=True, whole=True)
+    try:
+        return gateway.send(to=message.to, body=message.body, reference=str(message.pk))
     except Exception as error:
         # A fault of ours or of the SDK's: it may have struck before or after the request.
         logger.exception("transport %s failed on message %s", message.transport, message.pk)
@@ -350,10 +308,8 @@ def _note(message: Message, what: Happening, **fields: Any) -> None:
     MessageEvent.objects.create(message=message, what=what, **fields)
 
 
-def _storable(text: str, field: str) -> str:
-    """Return a gateway's words as the column can hold them, or the outcome itself would be lost."""
-    limit: int | None = getattr(Message._meta.get_field(field), "max_length", None)
-    return text.replace("\x00", "").encode(errors="replace").decode()[:limit]
+def _length(field: str) -> int | None:
+    return getattr(Message._meta.get_field(field), "max_length", None)
 
 
 def _lease() -> timedelta:

@@ -1,5 +1,6 @@
 """Verbs of the templates: in what words an event is told."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,8 +13,10 @@ from django.db.models import Prefetch
 
 from core.errors import InvalidInput
 from core.events import Event, all_events, find_event, template_variables
-from core.sms import size_of
+from core.sms import Size, size_of
 from notifications.models import Message, Template, TemplateVersion
+
+from .links import example_link
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -35,7 +38,16 @@ class Words:
         Raises:
             KeyError: `data` lacks a variable that they use.
         """
-        return self.text.format_map(data)
+        return fill(self.text, data)
+
+
+def fill(text: str, data: Mapping[str, str]) -> str:
+    """Return words with their variables filled in; one that is empty is no reason for two spaces.
+
+    Raises:
+        KeyError: `data` lacks a variable that they use.
+    """
+    return re.sub(" {2,}", " ", text.format_map(data)).strip()
 
 
 def sync_templates() -> None:
@@ -70,11 +82,16 @@ def words_of(event: Event, language: str) -> Words:
     raise AssertionError(event.code)  # each event has words in the shop's own language
 
 
-def words_of_template(template: Template) -> Words:
-    """Return the same of a template whose versions are at hand."""
+def text_of(template: Template) -> str:
+    """Return the same of a template that was read `with_words`."""
     event = event_of(template.event)
     words = _words_in(event, template.language, list(template.versions.all()))
-    return words or words_of(event, template.language)
+    return words.text if words else template.shop_text or event.texts[settings.LANGUAGE_CODE]
+
+
+def size_with_examples(template: Template) -> Size:
+    """Return what the words of now take, of a template that was read `with_words`."""
+    return size_of(fill(text_of(template), _examples(event_of(template.event))))
 
 
 def _words_in(event: Event, language: str, versions: list[TemplateVersion]) -> Words | None:
@@ -156,23 +173,15 @@ def preview(*, template: Template, text: str = "", reference: str = "") -> Previ
 
     Args:
         text: words to try; without them, those of now.
-        reference: of something that the event was told of before; without it: with examples.
+        reference: of something real, such as an order's number; without it: with examples.
 
     Raises:
-        InvalidInput: the words cannot be used, or the event was never told of that.
+        InvalidInput: the words cannot be used, or nothing has this reference.
     """
     event = event_of(template.event)
     text = text or words_of(event, template.language).text
     check_text(template.event, text)
-    data: dict[str, str] = dict(event.variables)
-    if reference:
-        told = Message.objects.filter(event=event.code, reference=reference).order_by("-pk").first()
-        if told is None or not told.data:
-            raise InvalidInput.at(
-                "reference", detail="This was never told of it.", code="does_not_exist"
-            )
-        data |= told.data
-    body = text.format_map(data)
+    body = fill(text, _examples(event) | (_data_of(event, reference) if reference else {}))
     size = size_of(body)
     # Of one SMS, as the gateway said it last.
     last = Message.objects.filter(cost_amount__isnull=False, segments__gt=0).order_by("-pk").first()
@@ -185,3 +194,21 @@ def preview(*, template: Template, text: str = "", reference: str = "") -> Previ
         cost_amount=amount and round(amount, 6),
         cost_currency=last.cost_currency if last else "",
     )
+
+
+def _examples(event: Event) -> dict[str, str]:
+    """Return the event's examples, with a status link as long as those of this shop are."""
+    examples = dict(event.variables)
+    if "link" in examples and not event.secret:
+        examples["link"] = example_link()
+    return examples
+
+
+def _data_of(event: Event, reference: str) -> dict[str, str]:
+    """Return what fills the words for a thing of now, and what was said of it when it was told."""
+    told = Message.objects.filter(event=event.code, reference=reference).order_by("-pk").first()
+    said = told.data if told else {}
+    now = (event.data_of(reference) or {}) if event.data_of else {}
+    if not said and not now:
+        raise InvalidInput.at("reference", detail="There is no such thing.", code="does_not_exist")
+    return {**said, **now}

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from notifications.models import Message
-from notifications.services import begin_sending, claim_messages, transport_for
+from notifications.services import begin_sending, claim_messages, next_gateway
 from notifications.transports import Accepted, Refused, Unknown
 
 from .factories import MessageFactory
@@ -26,7 +26,7 @@ def claim_one():
 
 
 def begin(message):
-    return begin_sending(message=message, name=transport_for(message))
+    return begin_sending(message=message, name=next_gateway(message))
 
 
 def begun():

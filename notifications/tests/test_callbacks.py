@@ -6,6 +6,7 @@ import json
 import logging
 import time
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from urllib.parse import urlencode
@@ -13,17 +14,28 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django_tasks_db.models import DBTaskResult
 
+from core.jobs import sync_periodic_jobs
+from core.models import PeriodicJob
 from core.tests.races import at_once
 from core.wsgi import Request
+from notifications import tasks
 from notifications.models import Callback, Consent, InboundMessage, Message
 from notifications.pages.views import MAX_CALLBACK, callback
-from notifications.services import is_opted_out, look_at_callbacks, note_consent, settle
+from notifications.services import (
+    is_opted_out,
+    look_at_callbacks,
+    note_consent,
+    retry_message,
+    settle,
+)
 from notifications.states import ConsentSource
 from notifications.transports import Accepted, Unknown
+from notifications.transports.vonage import FRESH
 from tests.processes import spawn_manage, wait_until
 
 from .factories import MessageFactory
@@ -38,6 +50,7 @@ OTHER = "+254722000002"
 MINE = "ATXid_9"
 UUID = "00000000-0000-4000-8000-000000000009"
 FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
 AT_SETTINGS = {"AFRICASTALKING_API_KEY": API_KEY, "AFRICASTALKING_CALLBACK_KEY": KEY}
 both = pytest.mark.parametrize("name", ["africastalking", "vonage"])
 
@@ -691,6 +704,124 @@ class TestWhatPeopleWrite:
             (False, "message"),
             (True, "gateway"),
         ]
+
+
+def let_pass(**time):
+    """Let all callbacks be older by so much."""
+    Callback.objects.update(received_at=F("received_at") - timedelta(**time))
+
+
+class TestOldOnes:
+    @pytest.mark.parametrize(("days", "left"), [(89, 3), (91, 0)])
+    def test_those_that_are_done_bad_or_unmatched_are_deleted_and_their_effect_stays(
+        self, days, left
+    ):
+        message_of("africastalking")
+        report("africastalking", "delivered")
+        report("africastalking", "delivered", ident="?")
+        at(id="no status")
+        look_at_callbacks()
+        assert [state for state, _ in callbacks()] == ["done", "unmatched", "bad"]
+        let_pass(days=days)
+
+        assert tasks.remove_old_callbacks.call() == 3 - left
+
+        assert (len(callbacks()), status()) == (left, "delivered")
+        assert Message.objects.get().timeline.count() == 1
+
+    def test_those_that_nobody_looked_at_yet_are_kept(self):
+        message_of("africastalking")
+        report("africastalking", "delivered")
+        let_pass(days=900)
+
+        assert tasks.remove_old_callbacks.call() == 0
+
+        assert look_at_callbacks() == 1
+        assert status() == "delivered"
+
+    def test_a_token_is_remembered_for_longer_than_it_is_taken(self, settings):
+        settings.SMS_CALLBACK_DAYS = 1  # the least that may be set
+        body = TestTheSignature.BODY
+        # Of a clock that is ahead, so that it is taken for as long as one can be.
+        token = signed(body, iat=int(time.time()) + FRESH - 10)
+        assert post("vonage/report/", body, JSON, Authorization=token).status_code == 200
+        look_at_callbacks()
+        let_pass(seconds=2 * FRESH)
+
+        assert tasks.remove_old_callbacks.call() == 0
+
+        assert post("vonage/report/", body, JSON, Authorization=token).status_code == 403
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            ["Sent"],
+            ["Success"],
+            ["Failed"],
+            ["Sent", "Success"],
+            ["Sent", "Failed"],
+            ["Failed", "Success"],
+            ["Sent", "Failed", "Success"],
+        ],
+        ids=" ".join,
+    )
+    def test_what_is_told_once_more_after_that_moves_nothing(self, said):
+        message_of("africastalking", "unknown", cost_amount=1)
+        for each in said:
+            report("africastalking", each)
+            look_at_callbacks()
+        [before] = Message.objects.values()
+
+        for each in [*said, *reversed(said)]:
+            let_pass(days=91)
+            tasks.remove_old_callbacks.call()
+            report("africastalking", each)
+            assert look_at_callbacks() == 1
+
+            assert Message.objects.values().get() == before
+
+    def test_nor_does_it_move_a_message_that_was_sent_again_since(self):
+        message = message_of("africastalking")
+        report("africastalking", "failed")
+        look_at_callbacks()
+        retry_message(message_id=message.pk, by=None)
+        [before] = Message.objects.values()
+        let_pass(days=91)
+        tasks.remove_old_callbacks.call()
+
+        report("africastalking", "failed")
+        look_at_callbacks()
+
+        assert Message.objects.values().get() == before
+        assert callbacks() == [("unmatched", "No message has this id.")]
+
+    @both
+    def test_nor_is_a_word_obeyed_or_answered_again(self, name):
+        def stop():
+            if name == "vonage":
+                return vonage(
+                    "inbound", message_uuid=UUID, to="DUKA", text="STOP", **{"from": PHONE[1:]}
+                )
+            return at("inbound", id="in-1", to="22", text="STOP", **{"from": PHONE})
+
+        assert stop().status_code == 200
+        look_at_callbacks()
+        note_consent(phone=PHONE, opted_out=False, source=ConsentSource.CUSTOMER)
+        let_pass(days=91)
+        assert tasks.remove_old_callbacks.call() == 1
+
+        assert stop().status_code == 200
+        look_at_callbacks()
+
+        assert not is_opted_out(phone=PHONE)
+        assert callbacks() == [("done", "Known already.")]
+        assert (Message.objects.count(), InboundMessage.objects.count()) == (1, 1)
+
+    def test_they_are_looked_for_once_a_day(self):
+        sync_periodic_jobs()
+
+        job = PeriodicJob.objects.get(name="notifications.tasks.remove_old_callbacks")
+        assert job.every == timedelta(days=1)
 
 
 @pytest.mark.django_db(transaction=True)

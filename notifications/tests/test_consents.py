@@ -1,11 +1,15 @@
 """Who wants to hear from the shop: by a word of theirs, their own data, the gateway, the shop."""
 
+from functools import partial
+from itertools import pairwise
 from urllib.parse import urlencode
 
 import pytest
 
 from accounts.tests.factories import UserFactory
 from core import jobs
+from core.tests.graph import Graph, verdict
+from core.tests.races import at_once
 from core.tests.rest import pointers, problem_of, utc
 from customers.signals import phone_code_sent
 from customers.tests.factories import CustomerFactory
@@ -145,6 +149,13 @@ class TestWords:
             "Duka: you will hear from us again about your orders. Write STOP to end it."
         )
 
+    def test_start_alone_is_a_wish_that_became_known(self, wrote):
+        wrote("START")
+
+        assert not is_opted_out(phone=PHONE)
+        assert changes() == [(False, "message", "START")]
+        assert Message.objects.get().event == "consent.started"
+
     @pytest.mark.parametrize("opted_out", [False, True])
     def test_help_is_answered_and_changes_nothing(self, wrote, opted_out):
         if opted_out:
@@ -174,6 +185,13 @@ class TestWords:
         )
         assert not Consent.objects.exists()
         assert not Message.objects.exists()
+
+    def test_without_a_name_each_is_something_new(self, wrote):
+        for text in ("STOP", "START", "STOP"):
+            wrote(text, ident="")
+
+        assert [opted_out for opted_out, _, _ in changes()] == [True, False, True]
+        assert (Message.objects.count(), InboundMessage.objects.count()) == (3, 3)
 
     def test_one_message_that_is_told_twice_counts_once(self, wrote):
         wrote("STOP", ident="in-1")
@@ -277,6 +295,40 @@ class TestRecord:
         ]
         assert ConsentChange.objects.first().by == shopkeeper
 
+    @pytest.mark.parametrize("opted_out", [False, True])
+    def test_the_first_wish_is_a_change_as_well(self, opted_out):
+        def note():
+            return note_consent(phone=PHONE, opted_out=opted_out, source=ConsentSource.CUSTOMER)
+
+        assert [note(), note()] == [True, False]
+        assert changes() == [(opted_out, "customer", "")]
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("before", [None, False])
+    def test_of_many_who_say_the_same_at_once_it_is_recorded_once(self, before):
+        if before is not None:
+            note_consent(phone=PHONE, opted_out=before, source=ConsentSource.STAFF)
+
+        noted = at_once([opt_out] * 6)
+
+        assert sorted(noted) == [False] * 5 + [True]
+        assert changes() == [(False, "staff", "")] * (before is not None) + [(True, "staff", "")]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_many_who_contradict_each_other_each_change_is_recorded(self):
+        calls = [
+            partial(note_consent, phone=PHONE, opted_out=bool(n % 2), source=ConsentSource.STAFF)
+            for n in range(12)
+        ]
+
+        noted = at_once(calls, threads=6)
+
+        wishes = [opted_out for opted_out, _, _ in changes()]
+        assert len(wishes) == noted.count(True)
+        assert noted.count(True) + noted.count(False) == 12
+        assert [one for one, next_one in pairwise(wishes) if one == next_one] == []
+        assert wishes[-1] == is_opted_out(phone=PHONE)
+
     def test_who_was_never_asked_may_be_told(self):
         assert not is_opted_out(phone=PHONE)
 
@@ -319,6 +371,42 @@ class TestShopper:
             "code": "no_phone",
             "errors": [],
         }
+
+
+class TestShopFront:
+    """The same by GraphQL."""
+
+    CHANGE = "mutation { updateMyMessages(input: {optedOut: %s}) { myMessages { optedOut } %s } }"
+    ERRORS = "errors { field message code }"
+
+    @pytest.fixture
+    def graph(self):
+        user = UserFactory.create()
+        CustomerFactory.create(user=user, phone=PHONE)
+        return Graph(user)
+
+    def test_they_see_and_change_it(self, graph):
+        assert graph("{ myMessages { optedOut } }") == {"optedOut": False}
+
+        done = graph.done(self.CHANGE % ("true", self.ERRORS))
+
+        assert done == {"myMessages": {"optedOut": True}}
+        assert graph("{ myMessages { optedOut } }") == {"optedOut": True}
+        assert changes() == [(True, "customer", "")]
+        assert ConsentChange.objects.get().by is not None
+
+    def test_without_a_phone_that_is_theirs_there_is_nothing_to_say(self):
+        graph = Graph(UserFactory.create())
+
+        asked = graph.ask("{ myMessages { optedOut } }")
+
+        assert verdict(asked)[0] == "no_phone"
+        assert graph.refused(self.CHANGE % ("true", self.ERRORS)) == [(None, "NO_PHONE")]
+
+    def test_strangers_have_none(self):
+        for document in ("{ myMessages { optedOut } }", self.CHANGE % ("true", self.ERRORS)):
+            assert verdict(Graph().ask(document)) == ("not_authenticated", 401)
+        assert not Consent.objects.exists()
 
 
 class TestStaff:

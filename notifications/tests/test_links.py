@@ -8,10 +8,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.tests.factories import StaffFactory
+from core.tests.rest import utc
 from customers.tests.factories import CustomerFactory
 from notifications import tasks
 from notifications.models import StatusLink
-from notifications.services import find_link, make_link, revoke_links
+from notifications.services import find_link, make_link, revoke_link, revoke_links
 from orders import services as orders
 from orders.tests.factories import DraftOrderFactory, OrderFactory
 
@@ -216,3 +218,78 @@ def test_links_that_are_long_over_are_deleted(order):
     assert tasks.remove_old_links.call() == 1
 
     assert StatusLink.objects.get() == recent
+
+
+class TestByHand:
+    """Staff close a link that came into the wrong hands."""
+
+    @pytest.fixture
+    def link(self, order):
+        return StatusLink.objects.get(reference=order.number)
+
+    def test_revoked_it_opens_nothing_and_says_by_whom(self, api, client, order, shopkeeper):
+        path, other = link_to(order), link_to(order)
+        link = StatusLink.objects.order_by("pk")[1]
+
+        answer = api.post(f"/status-links/{link.pk}/revoke/")
+
+        link.refresh_from_db()
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {
+                "id": link.pk,
+                "subject": "order",
+                "reference": order.number,
+                "language": "en",
+                "created_at": utc(link.created_at),
+                "expires_at": utc(link.expires_at),
+                "revoked_at": utc(link.revoked_at),
+                "revoked_by": str(shopkeeper),
+            },
+        )
+        assert api.get(f"/status-links/{link.pk}/").json() == answer.json()
+        assert [client.get(each).status_code for each in (path, other)] == [404, 200]
+
+    def test_revoked_again_it_stays_as_it_was(self, api, link, shopkeeper):
+        first = api.post(f"/status-links/{link.pk}/revoke/").json()
+        someone = StaffFactory.create(permissions=["notifications.handle_message"])
+
+        again = revoke_link(statuslink_id=link.pk, by=someone)
+
+        assert again.revoked_by == shopkeeper
+        assert api.post(f"/status-links/{link.pk}/revoke/").json() == first
+
+    def test_one_that_is_not_there_is_a_404(self, api, link):
+        assert api.post(f"/status-links/{link.pk + 1}/revoke/").status_code == 404
+
+    def test_they_are_found_by_what_they_show(self, api, order, link):
+        other = StatusLink.objects.get(reference=OrderFactory.create().number)
+        make_link(subject="repair", reference=order.number, language="en")
+        revoke_link(statuslink_id=other.pk, by=None)
+
+        def listed(query):
+            return [each["id"] for each in api.get(f"/status-links/{query}").json()["results"]]
+
+        assert listed(f"?subject=order&reference={order.number}") == [link.pk]
+        assert listed("?subject=order") == [other.pk, link.pk]
+        assert listed("?revoked=true") == [other.pk]
+        assert listed("?subject=order&revoked=false") == [link.pk]
+
+    def test_no_answer_says_a_token_or_what_it_is_made_of(self, api, order, link):
+        token = link_to(order)[3:].partition("-")[2]
+
+        said = f"{api.get('/status-links/').json()} {api.get(f'/status-links/{link.pk}/').json()}"
+
+        assert token not in said
+        assert [each.salt for each in StatusLink.objects.all() if each.salt in said] == []
+
+    def test_a_list_costs_the_same_for_one_and_for_three(
+        self, api, order, link, django_assert_num_queries
+    ):
+        # Session, user and membership of the test client, then the page.
+        with django_assert_num_queries(4):
+            assert len(api.get("/status-links/").json()["results"]) == 1
+        for each in (link_to(order), link_to(order)):
+            revoke_link(statuslink_id=int(each[3:].partition("-")[0]), by=StaffFactory.create())
+        with django_assert_num_queries(4):
+            assert len(api.get("/status-links/").json()["results"]) == 3

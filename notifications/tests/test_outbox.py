@@ -238,7 +238,7 @@ class TestTransactions:
             assert not DBTaskResult.objects.exists()
 
         assert list(DBTaskResult.objects.values_list("task_path", "status")) == [
-            ("notifications.tasks.deliver_messages", "READY")
+            ("notifications.tasks.deliver_now", "READY")
         ]
 
     def test_an_order_that_is_rolled_back_tells_nobody_and_wakes_nobody(self):

@@ -6,7 +6,7 @@ from django.urls import reverse
 from core.tests.rights import Rights, pytest_generate_tests  # noqa: F401  asks of each route
 from customers.tests.factories import CustomerFactory
 from notifications.api.urls import urlpatterns
-from notifications.models import Consent, Message, Template, TemplateVersion
+from notifications.models import Consent, Message, StatusLink, Template, TemplateVersion
 from notifications.permissions import (
     can_change_consents,
     can_handle_messages,
@@ -14,7 +14,7 @@ from notifications.permissions import (
     can_see_consents,
     can_see_messages,
 )
-from notifications.services import note_consent, sync_templates
+from notifications.services import make_link, note_consent, sync_templates
 
 from .factories import MessageFactory
 
@@ -35,6 +35,9 @@ ROUTES = {
     ("GET", "message-template-detail"): (None, 200, {TEMPLATES}),
     ("PATCH", "message-template-detail"): ({"text": "{shop}"}, 200, {TEMPLATES}),
     ("POST", "message-template-preview"): ({}, 200, {TEMPLATES}),
+    ("GET", "status-link-list"): (None, 200, {HANDLE}),
+    ("GET", "status-link-detail"): (None, 200, {HANDLE}),
+    ("POST", "status-link-revoke"): ({}, 200, {HANDLE}),
     ("GET", "my-messages"): (None, 200, None),
     ("PUT", "my-messages"): ({"opted_out": True}, 200, None),
 }
@@ -47,7 +50,7 @@ def call(api_as):
     note_consent(phone=PHONE, opted_out=True, source="staff")
 
     def everything():
-        models = (Message, Consent, TemplateVersion)
+        models = (Message, Consent, StatusLink, TemplateVersion)
         return [list(model.objects.values()) for model in models]
 
     def call(user, route):
@@ -59,6 +62,9 @@ def call(api_as):
             args = [Template.objects.get(event="order.placed", language="en").pk]
         elif name.startswith("message-") and not name.endswith("list"):
             args = [MessageFactory.create(status=STATUSES.get(name, "queued")).pk]
+        elif name in {"status-link-detail", "status-link-revoke"}:
+            make_link(subject="order", reference="1001", language="en")
+            args = [StatusLink.objects.latest("pk").pk]
         elif name == "my-messages" and user is not None:
             CustomerFactory.create(user=user, phone="+254722000002")
         before = everything()

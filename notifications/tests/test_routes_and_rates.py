@@ -1,5 +1,6 @@
 """Which gateway is asked, which is next, and how often in a second."""
 
+import time
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from core import jobs
 from core.tests.races import at_once
 from notifications.models import Message, Pace
 from notifications.services import deliver_due_messages, wait_for_turn
+from notifications.services.pace import Turn
 from notifications.transports import route_of
 from tests.processes import spawn_manage, wait_until
 from tests.servers import spawn_gateway
@@ -136,13 +138,13 @@ class TestFailover:
         self, gateway, vonage
     ):
         gateway.behave("*", "403")
-        vonage.behave("*", "http:429")
+        vonage.behave("*", "http:403")
         message = MessageFactory.create(to=PHONE)
 
         assert deliver_due_messages() == 2
         row = now_of(message)
         assert (row.status, row.rounds, row.attempts) == ("queued", 1, 2)
-        assert row.refused_by == {"africastalking": False}
+        assert row.refused_by == {"africastalking": "lasting"}
 
         for tries in (1, 1, 0):
             let_leases_pass()
@@ -184,6 +186,15 @@ class TestRates:
         assert deliver_due_messages() == 1
         assert [entry["to"] for entry in gateway.book()] == [each.to for each in messages[:2]]
 
+    def test_who_has_patience_waits_for_its_turns(self, gateway, settings):
+        settings.SMS_RATES = {"africastalking": 20}
+        MessageFactory.create_batch(4)
+        start = time.time()
+
+        assert deliver_due_messages(patience=2) == 4
+
+        assert gateway.book()[3]["at"] - start >= 3 / 20
+
     def test_another_gateway_is_not_held_back_by_it(self, gateway, settings):
         settings.SMS_ROUTES = [("+255", ["console"])]
         for to in (PHONE, "+254722000002", "+255712000001"):
@@ -194,21 +205,21 @@ class TestRates:
         assert statuses() == ["sent", "queued", "sent"]
 
     def test_without_a_rate_nothing_is_counted(self, settings):
-        assert wait_for_turn("console")
+        assert wait_for_turn("console") == Turn()
         assert not Pace.objects.exists()
 
     def test_a_gateway_that_was_idle_has_saved_up_no_turns(self):
         Pace.objects.create(transport="africastalking", next_at=timezone.now() - timedelta(days=1))
 
-        assert wait_for_turn("africastalking") is True
-        assert wait_for_turn("africastalking") is False
+        assert wait_for_turn("africastalking") == Turn()
+        assert wait_for_turn("africastalking") is None
 
     def test_asked_to_stop_nobody_waits_for_a_turn(self, settings):
         settings.SMS_RATES = {"africastalking": 2}
-        assert wait_for_turn("africastalking") is True
+        assert wait_for_turn("africastalking") == Turn()
         jobs.ask_to_stop()
 
-        assert wait_for_turn("africastalking") is False
+        assert wait_for_turn("africastalking", patience=2) is None
 
 
 def database_clock():
@@ -222,9 +233,9 @@ def test_no_two_workers_get_the_same_turn(settings):
     settings.SMS_RATES = {"console": 200}
     start = database_clock()
 
-    turns = at_once([lambda: wait_for_turn("console")] * 60, threads=6)
+    turns = at_once([lambda: wait_for_turn("console", patience=2)] * 60, threads=6)
 
-    assert turns == [True] * 60
+    assert turns == [Turn()] * 60
     # The last turn is 59 gaps after the first, and the next one more.
     assert (Pace.objects.get().next_at - start).total_seconds() >= 60 / 200
 

@@ -103,7 +103,9 @@ def test_what_the_shop_keeps_of_somebody_leaves_them_out():
     secret(recipient="C7")
     MessageFactory.create(recipient="C7")
 
-    assert [each["body"] for each in personal_data(recipient="C7")] == ["Duka: thank you."]
+    assert [each["body"] for each in personal_data(recipient="C7")["messages"]] == [
+        "Duka: thank you."
+    ]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,6 @@
 """In what words an event is told: the shop's own, by language and version."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,12 +13,14 @@ from accounts.tests.factories import StaffFactory, browser_of
 from core.errors import InvalidInput
 from core.events import Notice, Recipient, find_event
 from core.tests.rest import pointers
+from customers.models import Customer
 from customers.tests.factories import CustomerFactory
 from notifications import tasks
 from notifications.models import Message, Template, TemplateVersion
 from notifications.services import (
     change_template,
     check_text,
+    make_link,
     preview,
     queue_message,
     sync_templates,
@@ -25,7 +28,10 @@ from notifications.services import (
 )
 from orders import services as orders
 from orders import signals
+from orders.signals import ORDER_EVENTS
 from orders.tests.factories import OrderFactory
+from orders.tests.shop import goods
+from orders.tests.shop import order_of as order_at
 
 from .factories import MessageFactory
 
@@ -48,6 +54,11 @@ def templates():
 
 def template(language="en", event="order.placed"):
     return Template.objects.get(event=event, language=language)
+
+
+def order_of(**pieces):
+    goods()
+    return order_at(**pieces)
 
 
 def tell(text, language="en"):
@@ -231,6 +242,62 @@ class TestPreview:
 
         assert (shown.body, shown.units) == ("Wanjiru Kamau: 1001 €", 22)
 
+    def test_an_order_need_not_have_been_told_of_it(self):
+        order = order_of(customer=CustomerFactory.create(name="Njeri"), status="draft", TEA=2)
+
+        for event in ORDER_EVENTS:
+            shown = preview(
+                template=template(event=event.code),
+                text="{shop} {customer} {number} {total} {reason}",
+                reference=order.number,
+            )
+            assert shown.body == f"Duka Njeri {order.number} KES 25.00 We are sold out."
+        assert not Message.objects.exists()
+
+    def test_what_was_said_when_it_was_told_is_shown_and_the_rest_as_it_is_now(self):
+        customer = CustomerFactory.create(name="Njeri")
+        order = order_of(customer=customer, TEA=2)
+        orders.reject_order(order_id=order.pk, by=None, reason="No tea.")
+        Customer.objects.update(name="Njeri Mwangi")
+
+        shown = preview(
+            template=template(event="order.rejected"),
+            text="{customer}: {reason}",
+            reference=order.number,
+        )
+
+        assert shown.body == "Njeri Mwangi: No tea."
+
+    def test_it_is_word_for_word_what_goes_out(self):
+        order = order_of(TEA=2)
+        orders.accept_order(order_id=order.pk, by=None)
+        text = "  Order {number}  {reason} of {customer} "
+        change_template(template_id=template(event="order.fulfilled").pk, text=text, by=None)
+        before = preview(template=template(event="order.fulfilled"), reference=order.number)
+
+        orders.fulfil_order(order_id=order.pk, by=None)
+
+        told = Message.objects.get(event="order.fulfilled")
+        assert told.body == f"Order {order.number} of {order.customer.name}"
+        again = preview(template=template(event="order.fulfilled"), reference=order.number)
+        assert (again.body, again.segments) == (told.body, told.segments)
+        # Until then the reason is the example's.
+        assert before.body == f"Order {order.number} We are sold out. of {order.customer.name}"
+
+    def test_its_link_is_as_long_as_a_real_one(self, settings):
+        settings.SHOP_URL = "https://a-shop-with-a-long-name.example.com"
+        order = OrderFactory.create()
+        real = make_link(subject="order", reference=order.number, language="en")
+        [token] = re.findall("/t/[0-9]+-(.*)", real)
+
+        shown = preview(template=template(), text="{link}", reference=order.number)
+
+        assert shown.body == f"{settings.SHOP_URL}/t/10001-{'x' * len(token)}"
+        assert preview(template=template(), text="{link}").body == shown.body
+        assert preview(template=template(event="account.invited"), text="{link}").body == (
+            "https://shop.example/invitations/k3Jx/"
+        )
+
     def test_its_cost_is_that_of_so_many_sms_of_late(self):
         MessageFactory.create(segments=1, cost_amount="9", cost_currency="UGX")
         MessageFactory.create(segments=2, cost_amount="1.6", cost_currency="KES")
@@ -241,13 +308,13 @@ class TestPreview:
         assert (shown.segments, shown.cost_amount) == (3, Decimal("2.4"))
         assert shown.cost_currency == "KES"
 
-    def test_what_was_never_told_of_it_cannot_be_shown(self):
-        order = OrderFactory.create()
+    @pytest.mark.parametrize("event", ["order.placed", "consent.help", "customer.phone_code"])
+    def test_what_there_is_not_is_refused_at_the_reference(self, event):
+        with pytest.raises(InvalidInput, match="There is no such thing") as refused:
+            preview(template=template(event=event), reference="9999")
 
-        with pytest.raises(InvalidInput, match="never told of it"):
-            preview(template=template(event="order.fulfilled"), reference=order.number)
-        with pytest.raises(InvalidInput, match="never told of it"):
-            preview(template=template(), reference="nothing")
+        [error] = refused.value.errors
+        assert (error.path, error.code) == (("reference",), "does_not_exist")
 
     def test_nothing_is_stored_by_it(self):
         order = OrderFactory.create()
@@ -325,6 +392,11 @@ class TestRest:
             "cost_currency": "KES",
         }
 
+    def test_a_preview_of_what_there_is_not_is_a_400_at_the_reference(self, api):
+        answer = api.post(f"/message-templates/{template().pk}/preview/", {"reference": "9999"})
+
+        assert pointers(answer) == [("/reference", "does_not_exist")]
+
     def test_a_page_costs_the_same_for_one_event_and_for_three(self, api):
         def statements(query):
             with CaptureQueriesContext(connection) as seen:
@@ -342,7 +414,7 @@ class TestAdmin:
     def form(self, **fields):
         return {
             "text": "",
-            "preview_of": "",
+            "reference": "",
             "versions-TOTAL_FORMS": "0",
             "versions-INITIAL_FORMS": "0",
             **fields,
@@ -356,16 +428,65 @@ class TestAdmin:
         assert "Mine {number}" in response.content.decode()
         assert "Tumepokea oda yako {number}" in response.content.decode()
 
-    def test_words_are_changed_and_shown_on_a_real_order(self, admin, shopkeeper):
+    def test_the_list_costs_the_same_for_one_template_and_for_three(self, admin, monkeypatch):
+        # Of events of which none has words of its own in Swahili.
+        for event in ORDER_EVENTS:
+            monkeypatch.delitem(event.texts, "sw")
+        tell("Mine {number}")
+
+        def rows(query):
+            with CaptureQueriesContext(connection) as seen:
+                response = admin.get(reverse("admin:notifications_template_changelist"), query)
+            return response.content.decode(), len(response.context["cl"].result_list), len(seen)
+
+        words, one, statements = rows({"q": "order.placed", "language__exact": "sw"})
+        assert (one, "Mine {number}" in words) == (1, True)
+        assert rows({"q": "ed", "language__exact": "sw"})[1:] == (8, statements)
+
+    def test_words_are_shown_on_a_real_order_without_being_saved(self, admin):
         order = OrderFactory.create()
 
         response = admin.post(
-            self.page(), self.form(text="Got {number}", preview_of=order.number), follow=True
+            self.page(), self.form(text="Got {number} ĩ", reference=order.number, _show="1")
         )
+
+        page = response.content.decode()
+        assert f"Got {order.number} ĩ<br>" in page
+        size = f"{len(order.number) + 6} characters, 1 SMS, as some letters need more room"
+        assert size in page
+        assert response.context["adminform"].form["text"].value() == "Got {number} ĩ"
+        assert not TemplateVersion.objects.exists()
+
+    def test_without_words_those_that_came_with_the_event_are_shown(self, admin):
+        tell("Mine {number}")
+
+        page = admin.post(self.page(), self.form(_show="1")).content.decode()
+
+        assert "Duka: thank you, Wanjiru Kamau. We have your order 1001" in page
+
+    @pytest.mark.parametrize("save", [{}, {"_show": "1"}])
+    def test_a_wrong_reference_and_wrong_words_are_told_at_their_fields(self, admin, save):
+        wrong = self.form(text="{nmae}", reference="9999", **save)
+        assert set(admin.post(self.page(), wrong).context["adminform"].form.errors) == {"text"}
+
+        unknown = self.form(text="{number}", reference="9999", _show="1")
+        errors = admin.post(self.page(), unknown).context["adminform"].form.errors
+        assert errors == {"reference": ["There is no such thing."]}
+        assert not TemplateVersion.objects.exists()
+
+    def test_words_are_changed(self, admin, shopkeeper):
+        admin.post(self.page(), self.form(text="Got {number}", reference="9999"))
 
         version = TemplateVersion.objects.get()
         assert (version.text, version.by) == ("Got {number}", shopkeeper)
-        assert f"On {order.number}: Got {order.number}" in response.content.decode()
+
+    def test_saving_what_was_not_changed_makes_no_version(self, admin):
+        form = admin.get(self.page()).context["adminform"].form
+
+        answer = admin.post(self.page(), self.form(text=form["text"].value()))
+
+        assert (answer.status_code, form["text"].value()) == (302, PLACED.texts["en"])
+        assert not TemplateVersion.objects.exists()
 
     def test_an_unknown_variable_is_refused_at_its_field(self, admin):
         response = admin.post(self.page(), self.form(text="{nmae}"))
@@ -383,7 +504,13 @@ class TestAdmin:
 
         assert "{customer}, {number}, {total}, {shop}, {reason}, {link}" in text
         assert "Before {number}" in text
-        assert "Now 1001 (1 SMS, gsm-7)" in text
+        assert "Now 1001<br><br>8 characters, 1 SMS</" in text.replace("\n", "")
+
+    def test_the_page_says_about_what_it_costs(self, admin):
+        MessageFactory.create(segments=1, cost_amount="0.8", cost_currency="KES")
+        tell("a" * 161)
+
+        assert "161 characters, 2 SMS, about KES 1.60" in admin.get(self.page()).content.decode()
 
     def test_who_lacks_the_right_sees_none(self):
         user = StaffFactory.create(permissions=["notifications.view_message"])

@@ -17,7 +17,9 @@ from notifications.transports import Accepted, Refused, Unknown, africastalking,
 from .gateway import API_KEY, REFUSED
 
 NUMBER = "+254722000001"
-UNREACHABLE = Refused(code="unreachable", reason="The gateway cannot be reached.", may_pass=True)
+UNREACHABLE = Refused(
+    code="unreachable", reason="The gateway cannot be reached.", may_pass=True, whole=True
+)
 DEEP = "[" * 100_000
 COST = Decimal("0.8")
 NOT_FOUND = "nobody.invalid"  # RFC 2606: never a host's name
@@ -140,7 +142,8 @@ class TestCertainOutcomes:
     def test_refused_for_now(self, gateway, code, reason):
         gateway.behave(NUMBER, code)
 
-        assert send() == Refused(code=code, reason=reason, may_pass=True)
+        whole = code in {"401", "405"}
+        assert send() == Refused(code=code, reason=reason, may_pass=True, whole=whole)
 
     def test_every_refusal_of_the_contract_is_covered_above(self):
         assert {str(code) for code in africastalking._PERMANENT | africastalking._MAY_PASS} == set(
@@ -164,7 +167,11 @@ class TestCertainOutcomes:
         gateway.behave(NUMBER, f"http:{status}")
 
         assert send() == Refused(
-            code=f"http_{status}", reason=f"HTTP {status}: No, thank you.", may_pass=True
+            code=f"http_{status}",
+            reason=f"HTTP {status}: No, thank you.",
+            may_pass=True,
+            # A firewall may refuse the words of one message alone.
+            whole=status != 403,
         )
 
     @pytest.mark.parametrize("status", [400, 409, 413, 422])
@@ -178,7 +185,9 @@ class TestCertainOutcomes:
     def test_a_wrong_key_may_pass_for_the_shopkeeper_can_mend_it(self, gateway, settings):
         settings.AFRICASTALKING_API_KEY = "another"
 
-        assert send() == Refused(code="http_401", reason="HTTP 401: No, thank you.", may_pass=True)
+        assert send() == Refused(
+            code="http_401", reason="HTTP 401: No, thank you.", may_pass=True, whole=True
+        )
 
     def test_a_number_that_the_sdk_refuses_never_leaves_the_house(self, gateway):
         assert send(to="0722000001") == Refused(
@@ -230,7 +239,7 @@ class TestCertainOutcomes:
 
             outcome = send()
 
-        assert (outcome.code, outcome.may_pass) == ("untrusted", True)
+        assert (outcome.code, outcome.may_pass, outcome.whole) == ("untrusted", True, True)
         assert "certificate verify failed" in outcome.reason
 
 

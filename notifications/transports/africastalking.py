@@ -46,7 +46,6 @@ _PERMANENT = {
     406: "the number is on the gateway's blacklist",
     409: "the number is on its operator's do-not-disturb list",
 }
-# 401 and 405 are the shopkeeper's to mend, the rest the gateway's.
 _MAY_PASS = {
     401: "held for risk by the gateway",
     405: "insufficient balance",
@@ -55,6 +54,8 @@ _MAY_PASS = {
     501: "gateway error",
     502: "rejected by the gateway",
 }
+# The shopkeeper's to mend; until then it takes nothing.
+_WHOLE = {401, 405}
 
 
 class _Gateway(SMSService):
@@ -198,7 +199,8 @@ def _of_answer(answer: Any) -> Outcome:
         if code in _PERMANENT:
             return Refused(code=str(code), reason=_PERMANENT[code], may_pass=False)
         if code in _MAY_PASS:
-            return Refused(code=str(code), reason=_MAY_PASS[code], may_pass=True)
+            whole = code in _WHOLE
+            return Refused(code=str(code), reason=_MAY_PASS[code], may_pass=True, whole=whole)
     except (LookupError, TypeError, ValueError, OverflowError):
         pass
     return Unknown(reason=f"The gateway's answer is not understood: {json.dumps(answer)[:200]}")
@@ -213,7 +215,10 @@ def _of_refusal(status: int | None, body: str) -> Outcome:
     reason = f"HTTP {status}: {body[:200]}"
     # Refused before anything was done: wrong key (401), no rights, a wrong address (404, 405),
     # which are the shopkeeper's to mend; too many, too busy.
-    if status in {401, 403, 404, 405, 429, 503}:
+    if status in {401, 404, 405, 429, 503}:
+        return Refused(code=f"http_{status}", reason=reason, may_pass=True, whole=True)
+    if status == requests.codes.forbidden:
+        # Perhaps of these words alone: a firewall before the gateway may dislike them.
         return Refused(code=f"http_{status}", reason=reason, may_pass=True)
     if status is not None and 400 <= status < 500 and status != requests.codes.request_timeout:
         return Refused(code=f"http_{status}", reason=reason, may_pass=False)

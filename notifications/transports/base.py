@@ -20,11 +20,17 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """The message certainly did not go out. `may_pass`: another try could succeed."""
+    """The message certainly did not go out.
+
+    Args:
+        may_pass: another try could succeed.
+        whole: not of this message alone: the gateway takes none for now.
+    """
 
     code: str
     reason: str
     may_pass: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

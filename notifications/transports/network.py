@@ -26,11 +26,19 @@ def of_network_error(error: requests.RequestException) -> Outcome:
     if isinstance(cause, SSLError) and cause.args:
         cause = cause.args[0]
     if isinstance(cause, NewConnectionError | ConnectTimeoutError):
-        return Refused(code="unreachable", reason="The gateway cannot be reached.", may_pass=True)
+        return Refused(
+            code="unreachable",
+            reason="The gateway cannot be reached.",
+            may_pass=True,
+            whole=True,
+        )
     if isinstance(cause, SSLCertVerificationError):
         # Before the request: of a machine without the CA, or with a wrong clock.
         return Refused(
-            code="untrusted", reason=f"The gateway cannot be trusted: {cause}"[:300], may_pass=True
+            code="untrusted",
+            reason=f"The gateway cannot be trusted: {cause}"[:300],
+            may_pass=True,
+            whole=True,
         )
     # Whatever happens once the request may be out: a hang, a dropped connection.
     return Unknown(reason=f"{type(error).__name__}: {error}"[:300])

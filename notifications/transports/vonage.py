@@ -215,7 +215,10 @@ def _of_refusal(error: HttpRequestError) -> Outcome:
     status = error.response.status_code
     reason = f"HTTP {status}: {error.response.text[:200]}"
     # Refused before anything was done: what the shopkeeper is to mend, and too many.
-    if status in {401, 402, 403, 404, 405, 429, 503}:
+    if status in {401, 402, 404, 405, 429, 503}:
+        return Refused(code=f"http_{status}", reason=reason, may_pass=True, whole=True)
+    if status == requests.codes.forbidden:
+        # Perhaps of these words alone: a firewall before the gateway may dislike them.
         return Refused(code=f"http_{status}", reason=reason, may_pass=True)
     if 400 <= status < 500 and status != requests.codes.request_timeout:
         return Refused(code=f"http_{status}", reason=reason, may_pass=False)

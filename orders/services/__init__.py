@@ -42,6 +42,7 @@ from .placing import (
 )
 from .records import count_by_status, forget_customer, move_orders, personal_data
 from .status import status_page
+from .telling import data_of_number
 
 __all__ = [
     "COLLECTION",
@@ -61,6 +62,7 @@ __all__ = [
     "carts_of",
     "change_cart_line",
     "count_by_status",
+    "data_of_number",
     "draft_order",
     "edit_order",
     "empty_cart",

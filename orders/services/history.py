@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from core.events import Event, Notice, Recipient
 from orders.exceptions import OrderChanged
 from orders.models import Order, OrderChange, OrderLine
 from orders.states import OrderVerb
+
+from .telling import data_of
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -58,13 +58,7 @@ def record(
             recipient=Recipient(
                 reference=customer.code, phone=customer.phone, language=customer.language
             ),
-            data={
-                "customer": customer.name,
-                "number": order.number,
-                "total": f"{order.currency} {order.total:,.2f}",
-                "shop": settings.SHOP_NAME,
-                "reason": reason,
-            },
+            data={**data_of(order), "reason": reason},
         ),
     )
 

@@ -18,7 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("phone", help="as people write it")
         parser.add_argument("--text", default="", help="what it says")
-        parser.add_argument("--transport", default="", help="a gateway; else the route's first")
+        parser.add_argument(
+            "--transport", choices=settings.SMS_TRANSPORTS, help="a gateway; else the route's first"
+        )
 
     def handle(self, *args: Any, phone: str, text: str, **options: Any) -> None:
         text = text or f"{settings.SHOP_NAME}: this is a test."

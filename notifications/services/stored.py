@@ -1,0 +1,6 @@
+"""Words from outside, as the database can hold them."""
+
+
+def storable(text: str, limit: int | None = None) -> str:
+    """Return a gateway's words without what no column takes, or what they tell would be lost."""
+    return text.replace("\x00", "").encode(errors="replace").decode()[:limit]
