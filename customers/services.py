@@ -29,7 +29,7 @@ from .exceptions import (
 )
 from .models import Customer, PhoneCode
 from .permissions import can_manage_customers
-from .signals import data_asked_for, forgotten, merged, phone_code_sent
+from .signals import data_asked_for, forgotten, merged, phone_code_sent, recoded
 
 # How many codes go to one phone, or by one account, within how long.
 CODES_AT_MOST = 5
@@ -89,9 +89,12 @@ def update_customer(*, customer_id: int, **changes: Any) -> Customer:
     customer = Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
     if customer.forgotten_at:
         raise Forgotten("They asked to be forgotten. Make a new customer instead.")
+    code = customer.code
     for name, value in changes.items():
         setattr(customer, name, value)
     _save(customer)
+    if customer.code != code:
+        recoded.send(sender=Customer, customer=customer, code=code)
     return customer
 
 
@@ -112,7 +115,11 @@ def delete_customer(*, customer_id: int) -> None:
     """Raises `HasOrders` where they have ordered: the books need to know to whom."""
     try:
         with transaction.atomic():
-            Customer.objects.filter(pk=customer_id).delete()
+            customer = Customer.objects.select_for_update().filter(pk=customer_id).first()
+            if customer is None:
+                return
+            forgotten.send(sender=Customer, customer=customer)
+            customer.delete()
             # Foreign keys are held at the commit, but an order that came in is to be told here.
             connection.check_constraints()
     except (ProtectedError, IntegrityError):

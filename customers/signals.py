@@ -16,6 +16,8 @@ phone_code_sent = Event(
 )
 # Two records turned out to be one person: what hangs on `source` is to hang on `target`.
 merged = Signal()
+# `customer` goes by another code, no more by `code`.
+recoded = Signal()
 # Of `customer` nothing may be kept that tells who they were.
 forgotten = Signal()
 # All that is kept of `customer` is asked for: each receiver returns {section: data}.

@@ -41,6 +41,7 @@ from .models import (
     InboundMessage,
     Message,
     MessageEvent,
+    Pace,
     StatusLink,
     Template,
     TemplateVersion,
@@ -53,9 +54,9 @@ from .permissions import (
     can_see_messages,
 )
 from .querysets import MessageQuerySet, TemplateQuerySet
-from .services.hand import CALLED_OFF, OUTCOMES, RETRIED, SETTLED
+from .services.hand import CALLED_OFF, OUTCOMES, SETTLED, can_be_retried
 from .services.words import event_of
-from .states import ConsentSource, MessageStatus
+from .states import FAILURES, ConsentSource, MessageStatus
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -129,7 +130,7 @@ class MessageAdmin(MovingAdmin):
             to=None,
             move=services.retry_message,
             form=WhyForm,
-            fits=partial(_in, RETRIED),
+            fits=can_be_retried,
         ),
         Verb(
             name="cancel",
@@ -518,3 +519,16 @@ class CallbackAdmin(_SeenByStaff):
     @display(description="body")
     def said(self, callback: Callback) -> str:
         return bytes(callback.body).decode(errors="replace")
+
+
+@admin.register(Pace)
+class GatewayAdmin(_SeenByStaff):
+    """Those that have a rate or failed: of others there is nothing to say."""
+
+    list_display = ("transport", "state_label", "failing_since", "next_at", "error")
+    fields = ("transport", "failures", "failing_since", "next_at", "error")
+    readonly_fields = fields
+
+    @display(description="state", label={"up": "success", "failing": "warning", "down": "danger"})
+    def state_label(self, pace: Pace) -> str:
+        return "down" if pace.failures >= FAILURES else "failing" if pace.failures else "up"

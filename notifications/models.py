@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from .querysets import CallbackQuerySet, MessageQuerySet, TemplateQuerySet
+from .querysets import CallbackQuerySet, MessageQuerySet, PaceQuerySet, TemplateQuerySet
 from .states import CallbackKind, CallbackState, ConsentSource, Happening, MessageStatus
 
 
@@ -331,8 +331,11 @@ class Pace(models.Model):
     failing_since = models.DateTimeField(null=True)
     error = models.TextField(blank=True, help_text="What the last of them said.")
 
+    objects = PaceQuerySet.as_manager()
+
     class Meta:
-        default_permissions = ()
+        verbose_name = "gateway"
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return self.transport

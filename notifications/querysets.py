@@ -8,10 +8,10 @@ from django.db.models.functions import Now
 
 from core.events import all_events
 
-from .states import CallbackState, MessageStatus
+from .states import FAILURES, CallbackState, MessageStatus
 
 if TYPE_CHECKING:
-    from .models import Callback, Message, Template
+    from .models import Callback, Message, Pace, Template
 
 
 class MessageQuerySet(QuerySet["Message"]):
@@ -30,6 +30,12 @@ class MessageQuerySet(QuerySet["Message"]):
     def shown(self) -> Self:
         """What staff may see: not a code or link that still opens something, nor find it."""
         return self.exclude(secret=True, body__gt="")
+
+
+class PaceQuerySet(QuerySet["Pace"]):
+    def down(self) -> Self:
+        """Those that have failed everybody so often that they are asked seldom."""
+        return self.filter(failures__gte=FAILURES)
 
 
 class TemplateQuerySet(QuerySet["Template"]):

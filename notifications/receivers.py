@@ -9,7 +9,7 @@ from accounts.signals import leaving
 from core.events import Event, Notice, all_events
 from core.jobs import enqueue_on_commit
 from customers.models import Customer
-from customers.signals import data_asked_for, forgotten, merged
+from customers.signals import data_asked_for, forgotten, merged, recoded
 
 from . import services
 from .tasks import deliver_now
@@ -18,6 +18,11 @@ from .tasks import deliver_now
 def on_event(*, event: Event, notice: Notice, **_: Any) -> None:
     services.queue_message(event=event, notice=notice)
     enqueue_on_commit(deliver_now)
+
+
+@receiver(recoded)
+def on_recoded(*, customer: Customer, code: str, **_: Any) -> None:
+    services.move_messages(source=code, target=customer.code)
 
 
 @receiver(merged)

@@ -24,6 +24,10 @@ class MessageStatus(TextChoices):
     SUPPRESSED = "suppressed", "Suppressed"
 
 
+# Failures of a gateway in a row after which it is down.
+FAILURES = 3
+
+
 class Refusal(TextChoices):
     """How a gateway refused a message.
 

@@ -70,6 +70,7 @@ UNFOLD: dict[str, Any] = {
                     _item("What messages say", "edit_note", "notifications.template"),
                     _item("Who wants none", "do_not_disturb_on", "notifications.consent"),
                     _item("Answers to messages", "forum", "notifications.inboundmessage"),
+                    _item("Gateways", "cell_tower", "notifications.pace"),
                     _item("What gateways told", "call_received", "notifications.callback"),
                     _item("Links in messages", "link", "notifications.statuslink"),
                 ],

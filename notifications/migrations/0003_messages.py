@@ -220,7 +220,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "default_permissions": (),
+                "verbose_name": "gateway",
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(

@@ -3,7 +3,7 @@
 from .callbacks import look_at_callbacks, receive_callback, remove_old_callbacks
 from .consents import is_opted_out, may_be_told, meaning_of, note_consent, phone_of
 from .hand import call_off_message, retry_message, settle_message
-from .links import find_link, make_link, remove_old_links, revoke_link, revoke_links
+from .links import find_link, make_link, remove_old_links, revoke_link
 from .outbox import (
     begin_sending,
     claim_messages,
@@ -53,7 +53,6 @@ __all__ = [
     "remove_old_links",
     "retry_message",
     "revoke_link",
-    "revoke_links",
     "settle",
     "settle_message",
     "size_with_examples",

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import uuid
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -189,9 +190,10 @@ def _message_of(name: str, report: Report) -> Message | None:
     """Return the message that a report is about, held."""
     messages = Message.objects.select_for_update(no_key=True).filter(transport=name)
     found = messages.filter(transport_id=report.gateway_id).first()
-    if found is None and report.reference.isdecimal() and len(report.reference) <= 18:
-        # A message whose answer was lost is known by our own name for it, and by its number.
-        found = messages.filter(pk=report.reference, to=report.phone, transport_id="").first()
+    if found is None and (named := re.fullmatch(r"([0-9]{1,18})-([0-9]{1,4})", report.reference)):
+        # One whose answer was lost is known by our own name for its last try, and by its number.
+        key, attempt = named.groups()
+        found = messages.filter(pk=key, attempts=attempt, to=report.phone, transport_id="").first()
     return found
 
 

@@ -1,12 +1,13 @@
 """Verbs by hand: sending again, calling off, settling what nobody knows."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from core.errors import InvalidInput
+from customers.models import Customer
 from notifications.exceptions import MessageMoveNotAllowed
 from notifications.models import Message, MessageEvent
 from notifications.states import Happening, MessageStatus
@@ -18,19 +19,33 @@ if TYPE_CHECKING:
 RETRIED = {MessageStatus.FAILED, MessageStatus.PARKED}
 CALLED_OFF = {MessageStatus.QUEUED, MessageStatus.PARKED}
 SETTLED = {MessageStatus.UNKNOWN}
+NO_PHONE = "no_phone"
 OUTCOMES = (MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.FAILED)
+
+
+def can_be_retried(message: Message) -> bool:
+    return message.status in RETRIED or message.error_code == NO_PHONE
 
 
 @transaction.atomic
 def retry_message(*, message_id: int, by: "User | None", reason: str = "") -> Message:
-    """Put a message back that was refused for good or is out of tries.
+    """Put a message back that was refused for good or is out of tries, or had no phone number.
 
-    One of unknown outcome is first settled: it may be on the phone already.
+    It goes to the number that the customer has now. One of unknown outcome is first settled: it may
+    be on the phone already.
 
     Raises:
-        MessageMoveNotAllowed: it is neither failed nor parked, or its words are forgotten.
+        MessageMoveNotAllowed: it is none of these, or its words are forgotten.
     """
-    message = _held(message_id, RETRIED, "sent again")
+    message = Message.objects.select_for_update().get(pk=message_id)
+    if not can_be_retried(message):
+        _refuse(message, RETRIED, "sent again")
+    customer = Customer.objects.filter(code=message.recipient).exclude(phone="").first()
+    to = customer.phone if customer else message.to
+    if not to:
+        raise MessageMoveNotAllowed(
+            "There is still no phone number to send it to.", status=message.status, allowed=[]
+        )
     if not message.body:
         raise MessageMoveNotAllowed(
             "Its words are not kept any more.", status=message.status, allowed=[]
@@ -41,6 +56,7 @@ def retry_message(*, message_id: int, by: "User | None", reason: str = "") -> Me
         by=by,
         reason=reason,
         status=MessageStatus.QUEUED,
+        to=to,
         due_at=Now(),
         rounds=0,
         refused_by={},
@@ -104,13 +120,17 @@ def settle_message(
 def _held(message_id: int, statuses: set[MessageStatus], what: str) -> Message:
     message = Message.objects.select_for_update().get(pk=message_id)
     if message.status not in statuses:
-        label = MessageStatus(message.status).label.lower()
-        raise MessageMoveNotAllowed(
-            f"A message that is {label} cannot be {what}.",
-            status=message.status,
-            allowed=sorted(statuses),
-        )
+        _refuse(message, statuses, what)
     return message
+
+
+def _refuse(message: Message, statuses: set[MessageStatus], what: str) -> NoReturn:
+    label = MessageStatus(message.status).label.lower()
+    raise MessageMoveNotAllowed(
+        f"A message that is {label} cannot be {what}.",
+        status=message.status,
+        allowed=sorted(statuses),
+    )
 
 
 def _changed(

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -53,14 +52,6 @@ def find_link(token: str) -> StatusLink | None:
     if link.revoked_at is not None or link.expires_at <= timezone.now():
         return None
     return link
-
-
-def revoke_links(*, subject: str, reference: str) -> int:
-    """Let all links to one thing open nothing any more; return how many."""
-    links: QuerySet[StatusLink] = StatusLink.objects.filter(
-        subject=subject, reference=reference, revoked_at=None
-    )
-    return links.update(revoked_at=Now())
 
 
 def revoke_link(*, statuslink_id: int, by: "User | None") -> StatusLink:

@@ -14,7 +14,6 @@ nobody resends but a person.
 """
 
 import logging
-import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -37,6 +36,7 @@ from notifications.transports import Accepted, Outcome, Refused, Unknown, route_
 
 from .callbacks import match_callbacks
 from .consents import may_be_told
+from .hand import NO_PHONE
 from .links import make_link
 from .pace import (
     OPEN,
@@ -77,8 +77,7 @@ def queue_message(*, event: Event, notice: Notice) -> Message:
             if status_pages.can_be_shown(notice.subject)
             else ""
         )
-    # What a variable leaves empty is no reason for two spaces.
-    body = re.sub(" {2,}", " ", words.filled(data)).strip()
+    body = words.filled(data)
     size = size_of(body)
     return Message.objects.create(
         event=event.code,
@@ -100,7 +99,7 @@ def queue_message(*, event: Event, notice: Notice) -> Message:
 
 def _reason_not_to(event: Event, phone: str) -> dict[str, str]:
     if not phone:
-        return _suppressed("no_phone", "There is no phone number to send it to.")
+        return _suppressed(NO_PHONE, "There is no phone number to send it to.")
     if not may_be_told(phone=phone, event=event):
         return _suppressed("opted_out", "They do not want to hear from the shop.")
     return {}
@@ -123,7 +122,9 @@ def deliver_due_messages(*, patience: float = 0) -> int:
     delivered = 0
     while time.monotonic() < ends and not jobs.stopping():
         closed = closed_gateways(patience=patience)
-        claimed = claim_messages(limit=CLAIMED_AT_ONCE, closed=closed)
+        # With a rate one by one: those of several workers are to go out in one order.
+        limit = 1 if settings.SMS_RATES else CLAIMED_AT_ONCE
+        claimed = claim_messages(limit=limit, closed=closed)
         if not claimed:
             break
         for message in claimed:
@@ -178,6 +179,7 @@ def begin_sending(*, message: Message, name: str) -> bool:
         due_at=Now() + _lease(),
     )
     message.transport = name
+    message.attempts += 1
     if begun:
         _note(message, Happening.BEGUN, transport=name)
     return begun == 1
@@ -212,6 +214,12 @@ def settle(*, message: Message, outcome: Outcome) -> None:
                 "error_code": "unknown",
                 "error": storable(outcome.reason),
             }
+    if _is_forgotten(message):
+        # Of who it went to, nothing is kept; nor could it be sent again.
+        detail = ""
+        changes = {**changes, "error": ""}
+        if changes["status"] == MessageStatus.QUEUED:
+            changes |= {"status": MessageStatus.SUPPRESSED, "error_code": "left"}
     if message.secret and changes["status"] != MessageStatus.QUEUED:
         # It opens something, and it is where it should be, or will not get there.
         changes = {**changes, "body": ""}
@@ -247,7 +255,7 @@ def _after_refusal(message: Message, outcome: Refused) -> dict[str, Any]:
         "error": storable(outcome.reason),
     }
     # In nobody's hand while it waits, so that it can be called off.
-    queued = {"status": MessageStatus.QUEUED, "fence": None, **told}
+    queued: dict[str, Any] = {"status": MessageStatus.QUEUED, "fence": None, **told}
     down = closed_gateways().down
     if any(each not in refused and each not in down for each in route):
         # Certainly not sent, so that another may be asked at once.
@@ -289,11 +297,16 @@ def _send(message: Message) -> Outcome:
     except ImproperlyConfigured as error:
         return Refused(code="not_configured", reason=str(error), may_pass=True, whole=True)
     try:
-        return gateway.send(to=message.to, body=message.body, reference=str(message.pk))
+        return gateway.send(to=message.to, body=message.body, reference=name_of_try(message))
     except Exception as error:
         # A fault of ours or of the SDK's: it may have struck before or after the request.
         logger.exception("transport %s failed on message %s", message.transport, message.pk)
         return Unknown(reason=f"{type(error).__name__}: {error}"[:300])
+
+
+def name_of_try(message: Message) -> str:
+    """Return our name for a try, for gateways that give it back: of another try all may be said."""
+    return f"{message.pk}-{message.attempts}"
 
 
 def _release(message: Message) -> None:
@@ -306,6 +319,12 @@ def _ours(message: Message, *statuses: MessageStatus) -> MessageQuerySet:
 
 def _note(message: Message, what: Happening, **fields: Any) -> None:
     MessageEvent.objects.create(message=message, what=what, **fields)
+
+
+def _is_forgotten(message: Message) -> bool:
+    """Tell whether its recipient was forgotten while it was on its way; the row is held then."""
+    held = Message.objects.select_for_update(no_key=True).filter(pk=message.pk)
+    return not held.values_list("to", flat=True).first()
 
 
 def _length(field: str) -> int | None:

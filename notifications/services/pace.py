@@ -19,12 +19,11 @@ from django.utils import timezone
 
 from core import jobs
 from notifications.models import Message, Pace
+from notifications.states import FAILURES
 from notifications.transports import Outcome, Refused, Unknown, route_of
 
 from .stored import storable
 
-# Failures in a row after which a gateway is down.
-FAILURES = 3
 # Seconds: the pause after each doubles, from two.
 LONGEST_PAUSE = 60
 
@@ -51,9 +50,10 @@ def closed_gateways(*, patience: float = 0) -> Closed:
     """Return those that cannot be asked within so many seconds."""
     far = Now() + timedelta(seconds=patience)
     is_far = ExpressionWrapper(Q(next_at__gt=far), output_field=BooleanField())
-    rows = list(Pace.objects.filter(next_at__gt=Now()).annotate(is_far=is_far))
-    down = {row.transport for row in rows if row.failures >= FAILURES}
-    return Closed(down=down, full={row.transport for row in rows if row.is_far} - down)
+    waiting = Pace.objects.filter(next_at__gt=Now()).annotate(is_far=is_far)
+    rows = list(waiting.values_list("transport", "failures", "is_far"))
+    down = {name for name, failures, _ in rows if failures >= FAILURES}
+    return Closed(down=down, full={name for name, _, far in rows if far} - down)
 
 
 def next_gateway(message: Message, *, down: Collection[str] = ()) -> str:
@@ -108,7 +108,7 @@ RETURNING failures >= %(failures)s, extract(epoch FROM next_at - clock_timestamp
 def wait_for_turn(name: str, *, patience: float = 0) -> Turn | None:
     """Wait until a gateway may be asked once more; None: that would take longer than `patience`."""
     rate = settings.SMS_RATES.get(name)
-    if not rate and not Pace.objects.filter(transport=name, failures__gte=FAILURES).exists():
+    if not rate and not Pace.objects.down().filter(transport=name).exists():
         return Turn()
     gap = 1 / rate if rate else 0
     Pace.objects.bulk_create([Pace(transport=name)], ignore_conflicts=True)
@@ -140,7 +140,7 @@ def wait_for_turn(name: str, *, patience: float = 0) -> Turn | None:
 def give_back_turn(name: str, turn: Turn) -> None:
     """Let another ask in its place, where a gateway that is down was not asked after all."""
     if turn.probe:
-        Pace.objects.filter(transport=name, failures__gte=FAILURES).update(next_at=Now())
+        Pace.objects.down().filter(transport=name).update(next_at=Now())
 
 
 def note_outcome(name: str, outcome: Outcome, turn: Turn) -> None:
@@ -185,5 +185,5 @@ def after_pause(name: str) -> CombinedExpression:
     A moment after the gateway is asked again: by another message, lest one that it chokes on stop
     all the others.
     """
-    paused = Pace.objects.filter(transport=name, failures__gte=FAILURES).values("next_at")
+    paused = Pace.objects.down().filter(transport=name).values("next_at")
     return Greatest(Coalesce(Subquery(paused), Now()), Now()) + timedelta(seconds=1)

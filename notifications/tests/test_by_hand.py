@@ -6,9 +6,12 @@ import pytest
 from django.utils import timezone
 
 from core.tests.rest import pointers
+from customers.services import update_customer
+from customers.tests.factories import CustomerFactory
 from notifications.models import Message
 from notifications.services import deliver_due_messages, settle
 from notifications.states import MessageStatus
+from orders.tests.factories import OrderFactory
 
 from .factories import MessageFactory
 from .outbox import BUSY, LOST, begun, claim_one, let_leases_pass, now_of, timeline
@@ -34,7 +37,7 @@ class TestRetry:
             status=status,
             attempts=7,
             rounds=6,
-            refused_by={"africastalking": False},
+            refused_by={"africastalking": "lasting"},
             transport_id="ATXid_old",
             error_code="403",
             error="invalid",
@@ -58,6 +61,39 @@ class TestRetry:
         assert deliver_due_messages() == 1
         assert (now_of(message).status, now_of(message).attempts) == ("sent", 8)
         assert len(gateway.book()) == 1
+
+    def test_it_goes_to_the_number_that_the_customer_has_now(self, api, gateway):
+        CustomerFactory.create(code="C7", phone="+254722000009")
+        message = MessageFactory.create(status="failed", recipient="C7", to="+254722000001")
+
+        assert do(api, message, "retry").json()["to"] == "+254722000009"
+
+        deliver_due_messages()
+        assert [entry["to"] for entry in gateway.book()] == ["+254722000009"]
+
+    def test_one_that_had_no_number_goes_out_once_the_customer_has_one(self, api, gateway):
+        customer = CustomerFactory.create(phone="", email="a@example.com")
+        order = OrderFactory.create(customer=customer)
+        message = Message.objects.get(reference=order.number)
+        assert (message.status, message.error_code) == ("suppressed", "no_phone")
+
+        refused = do(api, message, "retry")
+        assert (refused.status_code, refused.json()["detail"]) == (
+            409,
+            "There is still no phone number to send it to.",
+        )
+        update_customer(customer_id=customer.pk, phone="+254722000001")
+        assert do(api, message, "retry").json()["status"] == "queued"
+
+        deliver_due_messages()
+        assert now_of(message).status == "sent"
+
+    def test_one_that_opted_out_cannot(self, api):
+        message = MessageFactory.create(status="suppressed", error_code="opted_out")
+
+        assert do(api, message, "retry").json()["detail"] == (
+            "A message that is suppressed cannot be sent again."
+        )
 
     def test_one_whose_words_are_forgotten_cannot(self, api):
         message = MessageFactory.create(status="failed", body="")

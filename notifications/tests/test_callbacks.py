@@ -33,6 +33,7 @@ from notifications.services import (
     retry_message,
     settle,
 )
+from notifications.services.outbox import name_of_try
 from notifications.states import ConsentSource
 from notifications.transports import Accepted, Unknown
 from notifications.transports.vonage import FRESH
@@ -541,7 +542,7 @@ class TestReports:
     def test_the_words_of_a_secret_are_forgotten_with_it(self):
         message = message_of("vonage", "sending", transport_id="", secret=True)
 
-        report("vonage", "delivered", client_ref=str(message.pk))
+        report("vonage", "delivered", client_ref=name_of_try(message))
         look_at_callbacks()
 
         assert (status(), Message.objects.get().body) == ("delivered", "")
@@ -583,7 +584,7 @@ class TestEarlyReports:
     @pytest.mark.parametrize("outcome", [Unknown(reason="ReadTimeout"), Accepted(id=UUID)])
     def test_by_our_own_name_for_it_vonage_settles_one_before_its_answer(self, settings, outcome):
         message = sending("vonage", settings)
-        report("vonage", "delivered", client_ref=str(message.pk))
+        report("vonage", "delivered", client_ref=name_of_try(message))
         look_at_callbacks()
         assert status() == "delivered"
 
@@ -597,19 +598,22 @@ class TestEarlyReports:
         settle(message=message, outcome=Unknown(reason="ReadTimeout"))
         assert status() == "unknown"
 
-        report("vonage", "sent", client_ref=str(message.pk))
-        report("vonage", "delivered", client_ref=str(message.pk))
+        report("vonage", "sent", client_ref=name_of_try(message))
+        report("vonage", "delivered", client_ref=name_of_try(message))
         look_at_callbacks()
 
         row = Message.objects.get()
         assert (row.status, row.transport_id, row.error) == ("delivered", UUID, "")
         assert row.sent_at is not None
 
-    @pytest.mark.parametrize("ours", ["", "7.0", "²", "nobody", "9" * 18, "9" * 50])
-    def test_a_name_that_is_not_ours_settles_nothing(self, ours):
-        message_of("vonage", "unknown", transport_id="")
+    @pytest.mark.parametrize(
+        "ours",
+        ["", "{pk}", "{pk}-0", "{pk}-2", "{pk}-1.0", "²-1", "nobody", "9" * 18 + "-1", "9" * 50],
+    )
+    def test_a_name_that_is_not_ours_or_of_an_earlier_try_settles_nothing(self, ours):
+        message = message_of("vonage", "unknown", transport_id="", attempts=1)
 
-        report("vonage", "delivered", client_ref=ours)
+        report("vonage", "delivered", client_ref=ours.format(pk=message.pk))
         look_at_callbacks()
 
         assert (status(), callbacks()) == ("unknown", [("unmatched", "No message has this id.")])
@@ -618,8 +622,8 @@ class TestEarlyReports:
         lost = message_of("vonage", "unknown", transport_id="")
         known = message_of("vonage", "sent", transport_id="another")
 
-        report("vonage", "delivered", phone=OTHER, ident="u1", client_ref=str(lost.pk))
-        report("vonage", "delivered", ident="u2", client_ref=str(known.pk))
+        report("vonage", "delivered", phone=OTHER, ident="u1", client_ref=name_of_try(lost))
+        report("vonage", "delivered", ident="u2", client_ref=name_of_try(known))
         look_at_callbacks()
 
         assert list(Message.objects.order_by("pk").values_list("status", flat=True)) == [

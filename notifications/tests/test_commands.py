@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from core.models import Worker
-from notifications.models import Callback, Message
+from notifications.models import Callback, Message, Pace
 from notifications.services import deliver_due_messages
 
 from .factories import MessageFactory
@@ -193,6 +193,17 @@ class TestStatus:
         deliver_due_messages()
 
         assert status() == [f"     1 {line}"]
+
+    def test_a_gateway_that_is_down_is_told_with_what_it_said(self, gateway):
+        gateway.behave("*", "http:401")
+        MessageFactory.create_batch(4)
+        deliver_due_messages()
+        Pace.objects.update(failing_since=timezone.now() - timedelta(minutes=5))
+
+        assert output("notifications", "status").splitlines()[0] == (
+            "africastalking has taken nothing for 5 minutes: HTTP 401: No, thank you. Messages wait"
+            " for it and lose no try; it is asked again every 60 seconds or sooner."
+        )
 
     def test_what_is_out_of_tries_is_told_with_what_to_do(self, gateway, settings):
         settings.MESSAGE_RETRY_SECONDS = []

@@ -136,7 +136,7 @@ class TestDelivering:
         assert deliver_due_messages() == 1
 
         row = now_of(message)
-        assert (row.status, row.transport_id) == ("sent", f"console-{row.pk}")
+        assert (row.status, row.transport_id) == ("sent", f"console-{row.pk}-1")
 
     def test_the_body_that_was_said_at_the_time_is_what_is_sent(self, gateway):
         """Rendered when it happened; a worker does not look at the order again."""

@@ -13,7 +13,7 @@ from core.tests.rest import utc
 from customers.tests.factories import CustomerFactory
 from notifications import tasks
 from notifications.models import StatusLink
-from notifications.services import find_link, make_link, revoke_link, revoke_links
+from notifications.services import find_link, make_link, revoke_link
 from orders import services as orders
 from orders.tests.factories import DraftOrderFactory, OrderFactory
 
@@ -178,17 +178,6 @@ def test_a_link_lasts_as_many_days_as_the_setting_says(settings, order):
 
     link = StatusLink.objects.latest("pk")
     assert timedelta(days=3) - (link.expires_at - link.created_at) < timedelta(seconds=5)
-
-
-def test_to_revoke_closes_all_links_to_one_thing_and_no_others(client, order):
-    mine, again, other = link_to(order), link_to(order), link_to(OrderFactory.create())
-
-    # One of them is in the message of each order.
-    assert revoke_links(subject="order", reference=order.number) == 3
-    assert revoke_links(subject="order", reference=order.number) == 0
-
-    answers = [client.get(path).status_code for path in (mine, again, other)]
-    assert answers == [404, 404, 200]
 
 
 def test_two_links_to_one_thing_are_two_tokens_and_none_is_stored(order):

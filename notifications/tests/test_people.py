@@ -8,8 +8,9 @@ from django.apps import apps
 
 from accounts.services.people import delete_account, personal_data
 from accounts.tests.factories import UserFactory
+from customers.exceptions import HasOrders
 from customers.models import Customer
-from customers.services import claim_phone, send_phone_code, update_customer
+from customers.services import claim_phone, delete_customer, send_phone_code, update_customer
 from customers.tests.factories import CustomerFactory
 from notifications.models import (
     Callback,
@@ -22,6 +23,7 @@ from notifications.models import (
 )
 from notifications.services import (
     call_off_message,
+    claim_messages,
     is_opted_out,
     look_at_callbacks,
     note_consent,
@@ -33,12 +35,13 @@ from orders import services as orders
 from orders.tests.factories import OrderFactory
 
 from .factories import MessageFactory
-from .outbox import begin, claim_one, now_of
+from .outbox import begin, claim_one, let_leases_pass, now_of
 
 pytestmark = pytest.mark.django_db
 
 PHONE, BEFORE, OTHER = "+254722000001", "+254722000002", "+254722000003"
 KEY = "k" * 20
+DOWN = Refused(code="http_503", reason="HTTP 503", may_pass=True, whole=True)
 # What no row of the outbox may say any more once they left.
 PERSONAL = ("722000001", "Wanjiru", "kiosk")
 
@@ -151,6 +154,14 @@ class TestDownload:
         assert [each["event"] for each in personal_data(user=shopper)["messages"]] == [
             "consent.help"
         ]
+
+
+def test_under_a_new_code_all_is_still_theirs(customer):
+    message = MessageFactory.create(recipient="C7", to=PHONE)
+
+    update_customer(customer_id=customer.pk, code="VIP")
+
+    assert now_of(message).recipient == "VIP"
 
 
 def test_of_two_records_that_are_one_person_all_is_the_others(shopper):
@@ -270,7 +281,9 @@ class TestForgetting:
         ("outcome", "status"),
         [
             (Accepted(id="AT1"), "sent"),
-            (Refused(code="403", reason="invalid", may_pass=False), "failed"),
+            (Refused(code="403", reason=f"{PHONE}: no", may_pass=False), "failed"),
+            (Refused(code="500", reason=f"{PHONE}: busy", may_pass=True), "suppressed"),
+            (DOWN, "suppressed"),
         ],
     )
     def test_what_is_on_its_way_ends_as_it_ends(self, shopper, customer, outcome, status):
@@ -282,7 +295,10 @@ class TestForgetting:
         settle(message=message, outcome=outcome)
 
         row = now_of(message)
-        assert (row.status, row.body, row.to) == (status, "", "")
+        assert (row.status, row.body, row.to, row.error) == (status, "", "", "")
+        assert [event.detail for event in row.timeline.all()] == ["", ""]
+        let_leases_pass()
+        assert claim_messages(limit=1) == []
 
     def test_links_to_what_they_were_told_of_open_nothing(self, client, shopper, customer):
         mine, other = OrderFactory.create(customer=customer), OrderFactory.create()
@@ -296,6 +312,24 @@ class TestForgetting:
         assert set(StatusLink.objects.filter(revoked_at=None).values_list("reference")) == {
             (other.number,)
         }
+
+    def test_a_customer_whom_the_shop_deletes_is_forgotten_too(self, shopper, customer):
+        message = MessageFactory.create(recipient="C7", to=PHONE)
+        note_consent(phone=PHONE, opted_out=False, source=ConsentSource.STAFF)
+
+        delete_customer(customer_id=customer.pk)
+
+        row = now_of(message)
+        assert (row.status, row.body, row.to) == ("suppressed", "", "")
+        assert not Consent.objects.exists()
+
+    def test_one_who_cannot_be_deleted_is_not_forgotten(self, customer):
+        order = OrderFactory.create(customer=customer)
+
+        with pytest.raises(HasOrders):
+            delete_customer(customer_id=customer.pk)
+
+        assert Message.objects.get(reference=order.number).to == PHONE
 
     def test_of_others_all_stays(self, tell, shopper, customer):
         tell("inbound", id="in-1", **{"from": OTHER, "to": "22", "text": "Nani?"})

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from core.models import Worker
-from notifications.models import Callback, Message
+from notifications.models import Callback, Message, Pace
+from notifications.services.pace import LONGEST_PAUSE
 from notifications.states import CallbackState, MessageStatus
 
 # Of what was refused for good nothing more is to come: it is told for so long.
@@ -39,7 +40,12 @@ class Command(BaseCommand):
         parser.add_argument("what", choices=["status"])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lines = [*_about_workers(), *_about_messages(), *_about_callbacks()]
+        lines = [
+            *_about_workers(),
+            *_about_gateways(),
+            *_about_messages(),
+            *_about_callbacks(),
+        ]
         for line in lines or ["Nothing waits, nothing went wrong."]:
             self.stdout.write(line)
 
@@ -51,6 +57,16 @@ def _about_workers() -> Iterator[str]:
     alive = Worker.objects.seen_within(timedelta(seconds=settings.WORKER_LEASE_SECONDS))
     if long_due.exists() and not alive.exists():
         yield "No worker runs, so nothing goes out: start `manage.py worker` and `ticker`."
+
+
+def _about_gateways() -> Iterator[str]:
+    for pace in Pace.objects.down().order_by("transport"):
+        since = _age(pace.failing_since) if pace.failing_since else "a while"
+        yield (
+            f"{pace.transport} has taken nothing for {since}: {pace.error.rstrip('.')}. Messages"
+            f" wait for it and lose no try; it is asked again every {LONGEST_PAUSE} seconds or"
+            " sooner."
+        )
 
 
 def _about_messages() -> Iterator[str]:
