@@ -41,6 +41,9 @@ from .stored import storable
 
 logger = logging.getLogger("duka.notifications")
 
+# To one number.
+ANSWERS_AN_HOUR = 5
+
 # From which statuses a report may move a message. What is delivered stays so, whatever comes late.
 _MAY_BECOME = {
     # A report can be faster than the answer to who sent it, or come though that one never does.
@@ -268,7 +271,16 @@ def _take_in(name: str, ident: str, inbound: Inbound) -> str:
 
 
 def _answer(meaning: str, ident: str, phone: str, customer: Customer | None) -> None:
-    """Tell who wrote a word that it was understood, once, whether or not they hear of the rest."""
+    """Tell who wrote a word that it was understood, whether or not they hear of the rest.
+
+    A few times an hour: each answer is paid for, and another machine may be answering ours.
+    """
+    answers = [event.code for event in ANSWERS.values()]
+    lately = Message.objects.filter(
+        to=phone, event__in=answers, created_at__gt=Now() - timedelta(hours=1)
+    )
+    if lately.count() >= ANSWERS_AN_HOUR:
+        return
     recipient = Recipient(
         reference=customer.code if customer else phone,
         phone=phone,

@@ -1,10 +1,12 @@
 """Who wants to hear from the shop: by a word of theirs, their own data, the gateway, the shop."""
 
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from urllib.parse import urlencode
 
 import pytest
+from django.utils import timezone
 
 from accounts.tests.factories import UserFactory
 from core import jobs
@@ -170,6 +172,20 @@ class TestWords:
         assert message.body == (
             "Duka: we write about your orders. STOP ends it, START begins it again."
         )
+
+    def test_five_words_an_hour_are_answered_and_all_of_them_count(self, wrote):
+        for _ in range(3):
+            wrote("STOP")
+            wrote("START")
+        assert Message.objects.count() == 5
+
+        wrote("STOP")
+        assert (Message.objects.count(), is_opted_out(phone=PHONE)) == (5, True)
+
+        wrote("HELP", phone="+254722000009")
+        Message.objects.filter(to=PHONE).update(created_at=timezone.now() - timedelta(hours=1))
+        wrote("HELP")
+        assert Message.objects.count() == 7
 
     def test_anything_else_is_kept_and_not_answered(self, wrote):
         customer = CustomerFactory.create(phone=PHONE)
