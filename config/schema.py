@@ -3,6 +3,7 @@
 import graphene
 
 from accounts.schema import AccountsMutation, AccountsQuery
+from bookings.schema import BookingsMutation, BookingsQuery
 from catalog.schema import CatalogueMutation, CatalogueQuery
 from core.graphql.described import described
 from core.graphql.relations import Node
@@ -16,6 +17,7 @@ class Query(
     ShopQuery,
     CatalogueQuery,
     OrdersQuery,
+    BookingsQuery,
     CustomersQuery,
     MessagesQuery,
     AccountsQuery,
@@ -28,6 +30,7 @@ class Query(
 
 class Mutation(
     OrdersMutation,
+    BookingsMutation,
     CatalogueMutation,
     CustomersMutation,
     MessagesMutation,

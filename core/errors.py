@@ -4,9 +4,9 @@ An app's `exceptions.py` subclasses one of the kinds below with a `code` of its
 own; `core.api.problems` (and later the GraphQL layer) does the one mapping.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,11 @@ class DomainError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.errors = tuple(errors)
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What its problem document says beside the standard members."""
+        return {}
 
 
 class InvalidInput(DomainError):
@@ -58,3 +63,7 @@ class IllegalMove(Conflict):
         super().__init__(detail)
         self.present = status
         self.allowed = sorted(allowed)
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        return {"status_now": self.present, "allowed": self.allowed}

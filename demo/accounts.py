@@ -27,9 +27,9 @@ DEMO_ACCOUNTS = [
         email="employee@duka.example",
         password="employee-demo",  # noqa: S106  the same
         name="Baraka Mwangi",
-        description="employee, handles orders",
+        description="employee, handles orders and bookings",
         role=Role.EMPLOYEE,
-        rights=("see_orders", "handle_orders"),
+        rights=("see_orders", "handle_orders", "see_bookings", "handle_bookings"),
     ),
     DemoAccount(
         email="shopper@duka.example",

@@ -30,6 +30,8 @@ from accounts.tests.factories import (
     UserFactory,
     browser_of,
 )
+from bookings.tests.factories import IN_STATUS as BOOKINGS
+from bookings.tests.factories import ServiceFactory
 from catalog.models import Category, StockMovement
 from catalog.tests.factories import ProductImageFactory, VariantFactory
 from config.wsgi import application
@@ -90,6 +92,12 @@ def shop(db, one_connection, settings, tmp_path):
     invitation, _ = invite(by=boss, email="new@shop.example", rights=("see_orders",))
     upload = uploaded(csv_of({"name": "Amina", "phone": "0722000009"}, {"name": "B"}), by=boss)
     MembershipFactory.create()
+    offered = [ServiceFactory.create(id=key).pk for key in (123, 789)]
+    bookings = [
+        each.create(customer=customer, services=offered)
+        for each in BOOKINGS.values()
+        for customer in customers
+    ]
     by_address = {
         "orders": [order.number for order in orders],
         "customers": [each.code for each in customers],
@@ -102,6 +110,8 @@ def shop(db, one_connection, settings, tmp_path):
         "messages": list(Message.objects.values_list("pk", flat=True)),
         "stock-movements": list(StockMovement.objects.values_list("pk", flat=True)),
         "uploads": [upload.pk],
+        "service-orders": [each.pk for each in bookings],
+        "services": offered,
         "audit": list(AuditEntry.objects.values_list("pk", flat=True)),
     }
     by_name = {
@@ -119,6 +129,9 @@ def shop(db, one_connection, settings, tmp_path):
         "email": ["amina@shop.example"],
         "language": ["en"],
         "country": ["KE"],
+        "datetime": ["2029-06-04T09:00:00Z", "2029-01-01T09:00:00Z"],
+        "resource": ["default"],
+        "services": [[{"id": "123"}], [{"id": 789}]],
         "to": [boss.pk],
         "rights": [["see_orders"]],
     }

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.django_db
 ALL = [
     "accounts.manage_employees",
     "accounts.see_reports",
+    "bookings.handle_booking",
+    "bookings.manage_services",
+    "bookings.view_booking",
     "catalog.manage_catalogue",
     "catalog.view_product",
     "core.change_periodicjob",
@@ -136,9 +139,34 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
             ],
         },
         {
+            "code": "see_bookings",
+            "label": "See bookings",
+            "permissions": [
+                "bookings.view_booking",
+                "catalog.view_product",
+                "notifications.view_message",
+            ],
+        },
+        {
+            "code": "handle_bookings",
+            "label": "Handle bookings",
+            "permissions": [
+                "bookings.view_booking",
+                "bookings.handle_booking",
+                "catalog.view_product",
+                "customers.view_customer",
+                "notifications.view_message",
+                "notifications.handle_message",
+            ],
+        },
+        {
             "code": "manage_catalogue",
             "label": "Manage catalogue",
-            "permissions": ["catalog.view_product", "catalog.manage_catalogue"],
+            "permissions": [
+                "catalog.view_product",
+                "catalog.manage_catalogue",
+                "bookings.manage_services",
+            ],
         },
         {
             "code": "manage_customers",

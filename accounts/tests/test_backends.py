@@ -24,7 +24,24 @@ MEANS = {
         "customers.view_customer",
         "notifications.view_message",
     },
-    "manage_catalogue": {"catalog.view_product", "catalog.manage_catalogue"},
+    "see_bookings": {
+        "bookings.view_booking",
+        "catalog.view_product",
+        "notifications.view_message",
+    },
+    "handle_bookings": {
+        "bookings.view_booking",
+        "bookings.handle_booking",
+        "catalog.view_product",
+        "customers.view_customer",
+        "notifications.view_message",
+        "notifications.handle_message",
+    },
+    "manage_catalogue": {
+        "catalog.view_product",
+        "catalog.manage_catalogue",
+        "bookings.manage_services",
+    },
     "manage_customers": {
         "catalog.view_product",
         "customers.view_customer",

@@ -444,7 +444,11 @@ class TestRest:
                 "email": "amina@example.com",
                 "is_staff": True,
                 "roles": ["shop-employee"],
-                "permissions": ["catalog.manage_catalogue", "catalog.view_product"],
+                "permissions": [
+                    "bookings.manage_services",
+                    "catalog.manage_catalogue",
+                    "catalog.view_product",
+                ],
             },
         )
 

@@ -183,6 +183,7 @@ class TestData:
                 "language": "en",
                 "created_at": utc(customer.created_at),
             },
+            "bookings": [],
             "orders": [
                 {
                     "number": order.number,

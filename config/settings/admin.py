@@ -76,6 +76,15 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Bookings",
+                "items": [
+                    _item("Bookings", "event", "bookings.booking"),
+                    _item("Services", "home_repair_service", "bookings.service"),
+                    _item("Who or what is booked", "meeting_room", "bookings.resource"),
+                    _item("Closed days", "event_busy", "bookings.closedday"),
+                ],
+            },
+            {
                 "title": "Catalogue",
                 "items": [
                     _item("Products", "inventory_2", "catalog.product"),

@@ -15,6 +15,7 @@ DUKA_APPS = [
     "catalog",
     "customers",
     "orders",
+    "bookings",
     "uploads",
     "notifications",
 ]

@@ -2,6 +2,7 @@
 
 from .admin import *
 from .apps import *
+from .bookings import *
 from .cache import *
 from .database import *
 from .env import *

@@ -72,6 +72,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "OrderStatusEnum": "orders.states.OrderStatus",
+        "BookingStatusEnum": "bookings.states.BookingStatus",
         "CartNoticeCodeEnum": "orders.states.CartNoticeCode",
         "MovementKindEnum": "catalog.states.MovementKind",
         "MessageStatusEnum": "notifications.states.MessageStatus",

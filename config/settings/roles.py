@@ -19,9 +19,24 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "notifications.handle_message",
         ),
     ),
+    "see_bookings": (
+        "See bookings",
+        ("bookings.view_booking", "catalog.view_product", "notifications.view_message"),
+    ),
+    "handle_bookings": (
+        "Handle bookings",
+        (
+            "bookings.view_booking",
+            "bookings.handle_booking",
+            "catalog.view_product",
+            "customers.view_customer",
+            "notifications.view_message",
+            "notifications.handle_message",
+        ),
+    ),
     "manage_catalogue": (
         "Manage catalogue",
-        ("catalog.view_product", "catalog.manage_catalogue"),
+        ("catalog.view_product", "catalog.manage_catalogue", "bookings.manage_services"),
     ),
     "manage_customers": (
         "Manage customers",

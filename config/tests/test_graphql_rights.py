@@ -16,6 +16,7 @@ from graphql_relay import to_global_id
 from accounts.models import User
 from accounts.services.memberships import suspend
 from accounts.tests.callers import employee, fresh, keeper, membership_of, person
+from bookings.tests.factories import BookingFactory, DoneBookingFactory, ServiceFactory
 from catalog.services import remove_product
 from catalog.tests.factories import CategoryFactory, VariantFactory
 from config.schema import schema
@@ -69,6 +70,8 @@ def does(name, rest, about="", body=None, **options):
 
 
 ONE_TEA = {"lines": [{"sku": "TEA", "quantity": 1}]}
+# A Monday and a Sunday to come.
+FREE, SUNDAY = "2029-01-01T12:00:00Z", "2029-01-07T12:00:00Z"
 FOR_STAFF = ("archived", "is_published")
 TABLE = [
     reads("products", "/products/", shows="slug"),
@@ -99,6 +102,24 @@ TABLE = [
     reads("customer", "/customers/{customer.code}/", arguments={"code": "{customer.code}"}),
     reads("myCustomer", "/me/customer/"),
     reads("myMessages", "/me/messages/"),
+    reads("services", "/services/", shows="name"),
+    *(reads("node", f"/services/{{{each}.pk}}/", about=each) for each in ("service", "retired")),
+    reads("availability", "/availability/"),
+    reads("bookings", "/service-orders/", shows="customer"),
+    reads("node", "/service-orders/{booking.pk}/", about="booking"),
+    reads("booking", "/service-orders/{booking.pk}/", about="booking"),
+    reads("booking", "/service-orders/{booking.pk}/", arguments={"number": "{booking.pk}"}),
+    does("book", "POST /service-orders/book/", body={"datetime": FREE, "services": [{"id": "123"}]}),
+    does("book", "POST /service-orders/book/", body={"datetime": SUNDAY, "services": [{"id": "123"}]}, about="closed"),
+    *(
+        does(field, f"POST /service-orders/{{{each}.pk}}/{path}/", each, body)
+        for field, path, body in (
+            ("moveBooking", "move", {"datetime": FREE}),
+            ("moveBooking", "move", {"datetime": SUNDAY}),
+            ("cancelBooking", "cancel", None),
+        )
+        for each in ("booking", "done")
+    ),
     reads("me", "/me/"),
     does("updateMe", "PATCH /me/", body={"name": "New"}),
     does("updateMyCustomer", "PATCH /me/customer/", body={"language": "sw"}),
@@ -164,6 +185,7 @@ KINDS = {
     "tea": "Variant", "secret": "Variant", "gone": "Variant",
     "order": "Order", "draft": "Order", "accepted": "Order", "fulfilled": "Order",
     "customer": "Customer", "category": "Category",
+    "service": "Service", "retired": "Service", "booking": "Booking", "done": "Booking",
 }  # fmt: skip
 
 
@@ -197,6 +219,10 @@ def shop():
         category=category,
         customer=customer,
         amina=amina,
+        service=ServiceFactory.create(id=123),
+        retired=ServiceFactory.create(active=False),
+        booking=BookingFactory.create(customer=customer),
+        done=DoneBookingFactory.create(customer=customer),
     )
 
 
@@ -208,6 +234,7 @@ CALLERS = {
     "shopkeeper": lambda: with_phone(keeper()),
     "suspended": lambda: suspended(employee(*settings.SHOP_RIGHTS)),
     "machine that handles orders": lambda: program_with("handle_orders"),
+    "machine that handles bookings": lambda: program_with("handle_bookings"),
     "machine that manages the catalogue": lambda: program_with("manage_catalogue"),
 }
 

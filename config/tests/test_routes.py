@@ -220,7 +220,8 @@ def literal(kind):
     if isinstance(kind, GraphQLInputObjectType):
         needed = {k: v for k, v in kind.fields.items() if is_required_input_field(v)}
         return f"{{{', '.join(f'{k}: {literal(v.type)}' for k, v in needed.items())}}}"
-    return {"Int": "1", "Float": "1.0", "Boolean": "true"}.get(kind.name, '"1"')
+    known = {"Int": "1", "Float": "1.0", "Boolean": "true", "DateTime": '"2029-01-01T09:00:00Z"'}
+    return known.get(kind.name, '"1"')
 
 
 def document(operation, name, field):
@@ -247,7 +248,15 @@ def test_a_stranger_gets_no_field_of_graphql_or_it_says_why(key):
 
 @pytest.mark.parametrize(
     ("kind", "status"),
-    [("Product", 200), ("Variant", 200), ("Category", 200), ("Order", 401), ("Customer", 401)],
+    [
+        ("Product", 200),
+        ("Variant", 200),
+        ("Category", 200),
+        ("Order", 401),
+        ("Customer", 401),
+        ("Service", 401),
+        ("Booking", 401),
+    ],
 )
 def test_a_stranger_gets_by_its_id_what_is_for_sale_and_nothing_else(kind, status):
     query = f'{{ node(id: "{to_global_id(kind, 1)}") {{ id }} }}'
@@ -266,6 +275,8 @@ def test_each_kind_of_things_with_an_id_is_asked_for():
         "Category",
         "Order",
         "Customer",
+        "Service",
+        "Booking",
     }
 
 

@@ -23,7 +23,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from core import request_id
-from core.errors import DomainError, FieldError, IllegalMove
+from core.errors import DomainError, FieldError
 
 logger = logging.getLogger("duka.api")
 
@@ -156,17 +156,12 @@ def _of_database_error(
 
 
 def _of_domain_error(error: DomainError) -> Problem:
-    members = (
-        {"status_now": error.present, "allowed": error.allowed}
-        if isinstance(error, IllegalMove)
-        else {}
-    )
     return problem(
         error.status,
         code=error.code,
         detail=error.detail,
         errors=[_field_error(each) for each in error.errors],
-        **members,
+        **error.members,
     )
 
 

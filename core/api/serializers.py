@@ -81,3 +81,13 @@ class ProblemSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="409 `illegal_move`: the statuses that may follow.",
     )
+    clashes_with = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        help_text="409 `booking_conflict`: when the booking is that is too near.",
+    )
+    free = serializers.ListField(
+        child=serializers.DateTimeField(),
+        required=False,
+        help_text="409 `booking_conflict`: the next times that can be booked.",
+    )

@@ -364,7 +364,7 @@ def test_the_command_names_each_file_that_would_be_refused_and_writes_nothing(fo
         call_command("graphql_allow_list", str(made), output=file)
 
     assert str(raised.value).replace(f"{made}/", "").splitlines() == [
-        "a.graphql:1:3: Cannot query field 'nothing' on type 'Query'.",
+        "a.graphql:1:3: Cannot query field 'nothing' on type 'Query'. Did you mean 'booking'?",
         "a.graphql:2:3: Cannot query field 'neither' on type 'Query'.",
         "b.graphql:1:8: Syntax Error: Expected Name, found <EOF>.",
         "d.graphql: Fragment A is spread in itself.",

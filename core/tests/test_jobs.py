@@ -51,6 +51,7 @@ def test_every_declared_job_has_a_row_that_is_due_at_once():
 
     assert {job.name: job.every for job in PeriodicJob.objects.all()} == {
         "accounts.tasks.remove_old_sign_ins": HOUR,
+        "bookings.tasks.remind_customers": timedelta(minutes=5),
         "core.tasks.reap_lost_tasks": timedelta(seconds=10),
         "core.tasks.remove_old_records": HOUR,
         "customers.tasks.remove_old_codes": HOUR,

@@ -5,6 +5,7 @@ from django.core.management import call_command
 
 from accounts.models import User
 from accounts.permissions import all_permissions, permissions_of_right
+from bookings.models import Booking
 from catalog.models import Product
 from customers.models import Customer
 from demo.accounts import DEMO_ACCOUNTS
@@ -29,7 +30,8 @@ def test_each_account_signs_in_by_a_verified_address_and_its_password(people):
 
 
 def test_they_may_what_their_roles_say_and_none_is_a_superuser(people):
-    handles = {*permissions_of_right("see_orders"), *permissions_of_right("handle_orders")}
+    rights = ("see_orders", "handle_orders", "see_bookings", "handle_bookings")
+    handles = {each for right in rights for each in permissions_of_right(right)}
 
     assert {
         name: (user.roles, user.is_staff, user.get_all_permissions())
@@ -49,6 +51,21 @@ def test_the_shopper_has_orders_of_her_own_and_sees_no_others(people, api_as):
 
     assert {(row["number"],) for row in seen} == numbers
     assert 0 < len(numbers) < Order.objects.count()
+
+
+def test_the_shopper_can_book_the_samples_services_and_sees_her_booking(people, api_as):
+    shopper = api_as(people["shopper"])
+
+    services = shopper.get("/services/").json()["results"]
+    assert {(row["id"], row["name"]) for row in services} == {
+        (123, "Inspection"),
+        (789, "Testing"),
+        (456, "Analysis"),
+    }
+    [own] = shopper.get("/service-orders/").json()["results"]
+    assert (own["status"], own["totalfee"]) == ("pending", 100)
+    assert any(day["times"] for day in shopper.get("/availability/").json()["results"])
+    assert Booking.objects.filter(imported=True).count() == 3
 
 
 def test_a_stranger_finds_what_is_for_sale_by_words_with_typing_errors_too(people, api_as):

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.tests.factories import StaffFactory, browser_of
+from bookings.signals import BOOKING_EVENTS
 from core.errors import InvalidInput
 from core.events import Notice, Recipient, find_event
 from core.tests.rest import pointers
@@ -430,7 +431,7 @@ class TestAdmin:
 
     def test_the_list_costs_the_same_for_one_template_and_for_three(self, admin, monkeypatch):
         # Of events of which none has words of its own in Swahili.
-        for event in ORDER_EVENTS:
+        for event in (*ORDER_EVENTS, *BOOKING_EVENTS):
             monkeypatch.delitem(event.texts, "sw")
         tell("Mine {number}")
 
@@ -441,7 +442,7 @@ class TestAdmin:
 
         words, one, statements = rows({"q": "order.placed", "language__exact": "sw"})
         assert (one, "Mine {number}" in words) == (1, True)
-        assert rows({"q": "ed", "language__exact": "sw"})[1:] == (8, statements)
+        assert rows({"q": "ed", "language__exact": "sw"})[1:] == (11, statements)
 
     def test_words_are_shown_on_a_real_order_without_being_saved(self, admin):
         order = OrderFactory.create()

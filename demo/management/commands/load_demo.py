@@ -1,14 +1,25 @@
 """`manage.py load_demo`: a small shop to look at, put into an empty database."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from accounts.services.memberships import employ
 from accounts.services.people import create_local_person
+from bookings.services import (
+    Order,
+    book,
+    confirm_booking,
+    create_service,
+    default_resource,
+    import_booking,
+    next_free_times,
+)
 from catalog.models import Category
 from catalog.services import NewVariant, create_category, create_product
 from customers.models import Customer
@@ -60,6 +71,17 @@ _CUSTOMERS = [
 ]
 
 
+# Other systems know them by these ids.
+_SERVICES = [
+    (123, "Inspection", 30, "100.00"),
+    (789, "Testing", 90, "250.00"),
+    (456, "Analysis", 120, "400.00"),
+]
+# Three that were booked elsewhere for one moment: history, which may clash.
+_HISTORY = [(223, 123), (224, 789), (225, 456)]
+_THEN = datetime(2022, 11, 1, 11, 11, 11, 111000, tzinfo=UTC)
+
+
 class Command(BaseCommand):
     help = "Load the demo shop and its accounts into an empty database; otherwise do nothing."
 
@@ -69,7 +91,9 @@ class Command(BaseCommand):
             return
         users = _accounts()
         _goods()
-        _orders(_customers(users["shopper"]), by=users["shopkeeper"])
+        customers = _customers(users["shopper"])
+        _orders(customers, by=users["shopkeeper"])
+        _bookings(customers, by=users["shopkeeper"])
         self.stdout.write("Loaded the demo shop.")
 
 
@@ -127,3 +151,16 @@ def _orders(customers: list[Customer], *, by: User) -> None:
     place_order(
         customer=wanjiru, lines=[Wanted(sku="UNGA-2", quantity=3)], by=None, note="After 5, please."
     )
+
+
+def _bookings(customers: list[Customer], *, by: User) -> None:
+    for key, name, minutes, fee in _SERVICES:
+        create_service(id=key, name=name, duration=minutes, fee=Decimal(fee))
+    for key, service in _HISTORY:
+        import_booking(order=Order(id=key, time=_THEN, services=[service], total_fee=Decimal(100)))
+    wanjiru, otieno, *_ = customers
+    for customer, services in ((wanjiru, [123]), (otieno, [789, 456])):
+        tomorrow = timezone.now() + timedelta(days=1)
+        [time] = next_free_times(resource=default_resource(), after=tomorrow, most=1)
+        booking = book(time=time, services=services, customer=customer, by=by)
+    confirm_booking(booking_id=booking.pk, by=by)

@@ -1,0 +1,97 @@
+"""What shoppers do with bookings of their own."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from bookings.exceptions import ContactNeeded, NotOffered
+from bookings.models import Booking, Resource, Service
+from bookings.permissions import can_handle_bookings
+from customers.services import ensure_customer_of
+
+from .availability import is_free, next_free_times
+from .booking import book, change_booking, check_time, chosen_services, refuse_clash
+from .history import hold_booking
+from .moving import cancel_booking
+from .offered import default_resource
+from .telling import in_shop
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+@transaction.atomic
+def book_own(
+    *, time: datetime, services: Sequence[int], by: "User", resource: Resource | None = None
+) -> Booking:
+    """Book for oneself, at a time that is offered.
+
+    Raises:
+        ContactNeeded: neither a phone number nor an e-mail address is known of them.
+        NotOffered: it is not within the opening hours, or over.
+        InvalidInput, BookingConflict: as `book` does.
+    """
+    check_time(time)
+    customer = ensure_customer_of(user=by)
+    if customer is None:
+        raise ContactNeeded(
+            "The shop needs a phone number or an e-mail address to reach you. Add one to your"
+            " account, then book."
+        )
+    resource = resource or default_resource()
+    _refuse_unoffered(resource, time, chosen_services(services))
+    return book(time=time, services=services, customer=customer, resource=resource, by=by)
+
+
+@transaction.atomic
+def move_as_allowed(*, booking_id: int, by: "User", time: datetime) -> Booking:
+    """Move a booking as who asks may: the shop to any time, its customer to one that is offered.
+
+    Raises:
+        PermissionDenied: they see it, as they work here, but may not handle bookings.
+        NotOffered: as in `book_own`.
+        MoveNotAllowed, InvalidInput, BookingConflict: as `change_booking` does.
+    """
+    if not can_handle_bookings(by):
+        _refuse_others(booking_id, by)
+        check_time(time)
+        booking = hold_booking(booking_id=booking_id)
+        if booking.state.is_open:
+            chosen = [each.service for each in booking.booked.select_related("service")]
+            _refuse_unoffered(booking.resource, time, chosen, moved=booking)
+    return change_booking(booking_id=booking_id, time=time, by=by)
+
+
+def cancel_as_allowed(*, booking_id: int, by: "User", reason: str = "") -> Booking:
+    """Call off a booking as who asks may: the shop any, its customer their own.
+
+    Raises:
+        PermissionDenied: they see it, as they work here, but may not handle bookings.
+        MoveNotAllowed: as `cancel_booking` does.
+    """
+    if not can_handle_bookings(by):
+        _refuse_others(booking_id, by)
+    return cancel_booking(booking_id=booking_id, by=by, reason=reason)
+
+
+def _refuse_others(booking_id: int, by: "User") -> None:
+    if not Booking.objects.filter(pk=booking_id, customer__user=by).exists():
+        raise PermissionDenied
+
+
+def _refuse_unoffered(
+    resource: Resource, time: datetime, services: Sequence[Service], *, moved: Booking | None = None
+) -> None:
+    if moved is not None and time == moved.datetime:
+        return
+    minutes = sum(service.duration for service in services)
+    if is_free(resource=resource, time=time, minutes=minutes, moved=moved):
+        return
+    # Where that is why, it is said so.
+    refuse_clash(resource, time, other_than=moved)
+    free = next_free_times(resource=resource, after=time)
+    there = f" Free: {', '.join(in_shop(each) for each in free)}." if free else ""
+    raise NotOffered(f"{in_shop(time)} is not offered.{there}", free=free)
