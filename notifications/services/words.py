@@ -17,6 +17,7 @@ from core.sms import Size, size_of
 from notifications.models import Message, Template, TemplateVersion
 
 from .links import example_link
+from .stored import storable
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -126,7 +127,7 @@ def check_text(code: str, text: str) -> None:
     event = event_of(code)
     if len(text) > MAX_TEXT:
         raise InvalidInput.at("text", detail=f"At most {MAX_TEXT} characters.", code="max_length")
-    if "\x00" in text:
+    if text != storable(text):
         raise InvalidInput.at("text", detail="It has characters that no SMS can hold.")
     try:
         unknown = template_variables(text) - set(event.variables)
