@@ -26,6 +26,9 @@ ALL = [
     "core.view_worker",
     "customers.manage_customers",
     "customers.view_customer",
+    "notifications.change_consents",
+    "notifications.handle_message",
+    "notifications.manage_templates",
     "notifications.view_message",
     "orders.handle_order",
     "orders.view_order",
@@ -133,6 +136,7 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
                 "catalog.view_product",
                 "customers.view_customer",
                 "notifications.view_message",
+                "notifications.handle_message",
             ],
         },
         {
@@ -147,6 +151,7 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
                 "catalog.view_product",
                 "customers.view_customer",
                 "customers.manage_customers",
+                "notifications.change_consents",
             ],
         },
         {

@@ -393,9 +393,9 @@ class TestShopper:
     def test_without_a_phone_that_is_theirs_there_is_nothing_to_say(self, api_as, method):
         answer = api_as(UserFactory.create())._call(method, "/me/messages/", {"opted_out": True})
 
-        assert answer.status_code == 409
+        assert answer.status_code == 404
         assert problem_of(answer) == {
-            "title": "Conflict",
+            "title": "Not Found",
             "detail": "Prove a phone number first, at /me/phone/.",
             "code": "no_phone",
             "errors": [],
