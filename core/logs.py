@@ -6,7 +6,7 @@ import re
 from django.http import HttpRequest
 
 # What no path has that opens nothing, but for a few ids.
-_LONG_SEGMENT = re.compile(r"[^/]{20,}")
+_LONG_SEGMENT = re.compile(r"[\w.:=-]{20,}")
 # Pages whose key may stand in a wrong place.
 _WITH_KEYS = {"sms-callback"}
 
