@@ -231,9 +231,9 @@ def _fold(message: Message, report: Report) -> str:
         changes["transport_id"] = report.gateway_id
     if report.amount is not None:
         changes |= {"cost_amount": report.amount, "cost_currency": report.currency}
-    moved = report.status is not None and message.status in _MAY_BECOME[report.status]
-    if moved:
-        assert report.status is not None  # noqa: S101  just seen
+    moved = False
+    if report.status is not None and message.status in _MAY_BECOME[report.status]:
+        moved = True
         changes |= _became(report.status, report)
     if changes:
         Message.objects.filter(pk=message.pk).update(**changes)
