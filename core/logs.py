@@ -1,13 +1,23 @@
 """What log lines say, and do not say."""
 
 import logging
+import re
 
 from django.http import HttpRequest
+
+# What no path has that opens nothing, but for a few ids.
+_LONG_SEGMENT = re.compile(r"[\w.:=-]{20,}")
+# Pages whose key may stand in a wrong place.
+_WITH_KEYS = {"sms-callback"}
 
 
 def path_to_tell(request: HttpRequest) -> str:
     """Return the path as it may be written down: without a token that opens something."""
-    token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
+    match = request.resolver_match
+    if match is None or match.url_name in _WITH_KEYS:
+        # Asked for wrongly, or turned away before anybody knew what it is.
+        return _LONG_SEGMENT.sub("…", request.path)
+    token = match.kwargs.get("token")
     return request.path.replace(token, "…") if token else request.path
 
 

@@ -1,13 +1,14 @@
 """What notifications refuse."""
 
-from core.errors import Conflict, IllegalMove
+from core.errors import DomainError, IllegalMove
 
 
 class MessageMoveNotAllowed(IllegalMove):
     """The message's status does not allow this now."""
 
 
-class NoPhone(Conflict):
+class NoPhone(DomainError):
     """There is no phone number that this could be about."""
 
+    status = 404
     code = "no_phone"

@@ -99,7 +99,7 @@ class Message(models.Model):
     status = models.CharField(
         max_length=16, choices=MessageStatus.choices, default=MessageStatus.QUEUED
     )
-    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(db_default=Now())
     fence = models.UUIDField(null=True, editable=False)
     # Gateways that refused it since its last wait, and how (`Refusal`): then the next of its route
@@ -140,6 +140,10 @@ class Message(models.Model):
                 fields=["due_at", "id"],
                 condition=Q(status__in=[MessageStatus.QUEUED, MessageStatus.SENDING]),
                 name="message_due",
+            ),
+            # In their order, without walking over all that was ever sent.
+            models.Index(
+                fields=["id"], condition=Q(status=MessageStatus.QUEUED), name="message_queue"
             ),
             models.Index(fields=["subject", "reference"], name="message_by_subject"),
             models.Index(fields=["-created_at", "-id"], name="message_by_time"),

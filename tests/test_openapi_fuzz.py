@@ -209,15 +209,15 @@ def schema():
     return schema
 
 
-# Requests for each operation, and the share of the operations that must take at least one of them:
-# else what is made up never gets as far as where it could do harm.
-ASKED = {"stranger": (2, 0.1), "shopper": (4, 0.2), "shopkeeper": (10, 0.7)}
+# Requests for each operation, and how many of the operations must take at least one of them: else
+# what is made up never gets as far as where it could do harm.
+ASKED = {"stranger": (2, 10), "shopper": (4, 20), "shopkeeper": (10, 76)}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ASKED)
 def test_every_answer_is_one_that_the_document_describes(shop, schema, subtests, who):
-    examples, share = ASKED[who]
+    examples, least = ASKED[who]
     people, *there = shop
     browser = signed_in(people[who])
     answers = []
@@ -226,4 +226,4 @@ def test_every_answer_is_one_that_the_document_describes(shop, schema, subtests,
         with subtests.test(operation.label):
             answers.append(fuzz(operation, cases(operation, *there), browser, examples))
 
-    assert sum(min(statuses) < 300 for statuses in answers) >= share * len(answers)
+    assert sum(min(statuses) < 300 for statuses in answers) >= least

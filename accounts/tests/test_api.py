@@ -29,6 +29,9 @@ ALL = [
     "core.view_worker",
     "customers.manage_customers",
     "customers.view_customer",
+    "notifications.change_consents",
+    "notifications.handle_message",
+    "notifications.manage_templates",
     "notifications.view_message",
     "orders.handle_order",
     "orders.view_order",
@@ -136,6 +139,7 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
                 "catalog.view_product",
                 "customers.view_customer",
                 "notifications.view_message",
+                "notifications.handle_message",
             ],
         },
         {
@@ -175,6 +179,7 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
                 "catalog.view_product",
                 "customers.view_customer",
                 "customers.manage_customers",
+                "notifications.change_consents",
             ],
         },
         {

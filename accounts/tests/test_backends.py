@@ -23,6 +23,7 @@ MEANS = {
         "catalog.view_product",
         "customers.view_customer",
         "notifications.view_message",
+        "notifications.handle_message",
     },
     "see_bookings": {
         "bookings.view_booking",
@@ -46,12 +47,13 @@ MEANS = {
         "catalog.view_product",
         "customers.view_customer",
         "customers.manage_customers",
+        "notifications.change_consents",
     },
     "see_reports": {"catalog.view_product", "accounts.see_reports"},
     "manage_employees": {"catalog.view_product", "accounts.manage_employees"},
 }
 MACHINERY = {"core.view_periodicjob", "core.change_periodicjob", "core.view_worker"}
-ALL = set().union(*MEANS.values()) | MACHINERY
+ALL = set().union(*MEANS.values()) | MACHINERY | {"notifications.manage_templates"}
 
 
 def test_the_list_of_rights_is_this(settings):

@@ -138,13 +138,13 @@ SMS_STOP_STOPS_ALL = env.bool("SMS_STOP_STOPS_ALL", default=True)
 STATUS_LINK_DAYS = checked(
     "STATUS_LINK_DAYS",
     env.int("STATUS_LINK_DAYS", default=30),
-    fits=lambda days: days > 0,
-    must="more than 0",
+    fits=lambda days: 0 < days <= 3650,
+    must="1 to 3650",
 )
 # Days for which it is kept what gateways told us, as it came. What it told is kept.
 SMS_CALLBACK_DAYS = checked(
     "SMS_CALLBACK_DAYS",
     env.int("SMS_CALLBACK_DAYS", default=90),
-    fits=lambda days: days > 0,
-    must="more than 0",
+    fits=lambda days: 0 < days <= 3650,
+    must="1 to 3650",
 )

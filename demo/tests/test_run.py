@@ -91,7 +91,7 @@ class Shop:
         return "".join(self.lines)
 
     def wait_for_banner(self):
-        wait_until(lambda: "Ctrl-C" in self.output or self.process.poll() is not None, 90)
+        wait_until(lambda: "Ctrl-C" in self.output or self.process.poll() is not None, 240)
         assert "Ctrl-C" in self.output, self.output
 
     def status(self, path):

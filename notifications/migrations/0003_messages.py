@@ -555,4 +555,15 @@ class Migration(migrations.Migration):
                 fields=("template", "number"), name="template_has_each_version_once"
             ),
         ),
+        migrations.AlterField(
+            model_name="message",
+            name="attempts",
+            field=models.PositiveIntegerField(default=0),
+        ),
+        migrations.AddIndex(
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status", "queued")), fields=["id"], name="message_queue"
+            ),
+        ),
     ]

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from core import status_pages
 from core.jobs import enqueue_on_commit
@@ -26,7 +26,7 @@ _KINDS = {
 }
 
 
-@require_GET
+@require_safe
 def status(request: HttpRequest, token: str) -> HttpResponse:
     """Show where one thing stands, to whoever has its link. Of all others nothing is said."""
     link = services.find_link(token)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Case, Exists, F, OuterRef, TextField, Value, When
 from django.db.models.functions import Coalesce, Now
 
@@ -41,14 +41,19 @@ from .stored import storable
 
 logger = logging.getLogger("duka.notifications")
 
+# Any number that no other lock has.
+_IN_ORDER = 1_869_509_491
+
 # To one number.
 ANSWERS_AN_HOUR = 5
 
 # From which statuses a report may move a message. What is delivered stays so, whatever comes late.
 _MAY_BECOME = {
     # A report can be faster than the answer to who sent it, or come though that one never does.
-    MessageStatus.SENT: {MessageStatus.SENDING, MessageStatus.UNKNOWN},
+    # One that was put back by hand meanwhile is not to go out once more.
+    MessageStatus.SENT: {MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN},
     MessageStatus.DELIVERED: {
+        MessageStatus.QUEUED,
         MessageStatus.SENDING,
         MessageStatus.UNKNOWN,
         MessageStatus.SENT,
@@ -92,6 +97,11 @@ def receive_callback(*, name: str, kind: CallbackKind, request: Request) -> bool
     except IntegrityError:
         if nonce and Callback.objects.filter(transport=name, nonce=callback.nonce).exists():
             raise Forged("Its token was used before.") from None
+        if not problem:
+            # Where it could not be folded in the first time, it may be now.
+            Callback.objects.filter(
+                transport=name, kind=kind, key=callback.key, state=CallbackState.BAD
+            ).update(state=CallbackState.NEW)
     logger.info("callback of %s: %s", name, kind, extra={"gateway_id": callback.gateway_id})
     if problem:
         raise Malformed(problem)
@@ -104,9 +114,11 @@ def look_at_callbacks() -> int:
     known = Message.objects.filter(
         transport=OuterRef("transport"), transport_id=OuterRef("gateway_id")
     )
-    Callback.objects.filter(Exists(known), state=CallbackState.UNMATCHED).update(
-        state=CallbackState.NEW
-    )
+    Callback.objects.filter(
+        Exists(known),
+        state=CallbackState.UNMATCHED,
+        received_at__gt=Now() - timedelta(hours=1),
+    ).update(state=CallbackState.NEW)
     looked_at = 0
     # One at a time: workers that held several messages each could wait for each other.
     while not jobs.stopping() and _look_at_next():
@@ -116,8 +128,10 @@ def look_at_callbacks() -> int:
 
 @transaction.atomic
 def _look_at_next() -> bool:
-    new = Callback.objects.to_look_at().select_for_update(skip_locked=True)
-    callback = new.order_by("pk").first()
+    with connection.cursor() as cursor:
+        # All workers one after another, as they came: of START and STOP the last word counts.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_IN_ORDER])
+    callback = Callback.objects.to_look_at().select_for_update().order_by("pk").first()
     if callback is not None:
         look_at(callback)
     return callback is not None
@@ -211,14 +225,18 @@ def _fold(message: Message, report: Report) -> str:
         cost_amount=report.amount,
         cost_currency=report.currency,
     )
-    changes: dict[str, Any] = {"transport_id": report.gateway_id}
+    changes: dict[str, Any] = {}
+    if message.status != MessageStatus.QUEUED:
+        # Else the next try is known by another.
+        changes["transport_id"] = report.gateway_id
     if report.amount is not None:
         changes |= {"cost_amount": report.amount, "cost_currency": report.currency}
-    moved = report.status is not None and message.status in _MAY_BECOME[report.status]
-    if moved:
-        assert report.status is not None  # noqa: S101  just seen
+    moved = False
+    if report.status is not None and message.status in _MAY_BECOME[report.status]:
+        moved = True
         changes |= _became(report.status, report)
-    Message.objects.filter(pk=message.pk).update(**changes)
+    if changes:
+        Message.objects.filter(pk=message.pk).update(**changes)
     return "" if moved or report.status is None else f"It was {message.status} already."
 
 
@@ -244,7 +262,7 @@ def _became(status: MessageStatus, report: Report) -> dict[str, Any]:
 def _take_in(name: str, ident: str, inbound: Inbound) -> str:
     """Keep what somebody wrote, and do what its word asks for; once, however often it comes."""
     customer = Customer.objects.filter(phone=inbound.phone).order_by("pk").first()
-    _, is_new = InboundMessage.objects.get_or_create(
+    row, is_new = InboundMessage.objects.get_or_create(
         transport=name,
         gateway_id=ident,
         defaults={
@@ -266,31 +284,31 @@ def _take_in(name: str, ident: str, inbound: Inbound) -> str:
             detail=inbound.text,
         )
     if meaning:
-        _answer(meaning, ident, inbound.phone, customer)
+        _answer(meaning, row, customer)
     return meaning
 
 
-def _answer(meaning: str, ident: str, phone: str, customer: Customer | None) -> None:
+def _answer(meaning: str, inbound: InboundMessage, customer: Customer | None) -> None:
     """Tell who wrote a word that it was understood, whether or not they hear of the rest.
 
     A few times an hour: each answer is paid for, and another machine may be answering ours.
     """
     answers = [event.code for event in ANSWERS.values()]
     lately = Message.objects.filter(
-        to=phone, event__in=answers, created_at__gt=Now() - timedelta(hours=1)
+        to=inbound.phone, event__in=answers, created_at__gt=Now() - timedelta(hours=1)
     )
     if lately.count() >= ANSWERS_AN_HOUR:
         return
     recipient = Recipient(
-        reference=customer.code if customer else phone,
-        phone=phone,
+        reference=customer.code if customer else inbound.phone,
+        phone=inbound.phone,
         **({"language": customer.language} if customer else {}),
     )
     ANSWERS[meaning].announce(
         notice=Notice(
-            occurrence=ident[:64],
+            occurrence=str(inbound.pk),
             subject="inbound",
-            reference=ident[:64],
+            reference=str(inbound.pk),
             recipient=recipient,
             data={"shop": settings.SHOP_NAME},
         )

@@ -1,5 +1,6 @@
 """Verbs of consent: who wants to hear from the shop."""
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -82,7 +83,9 @@ def meaning_of(text: str) -> str:
 
     Only a message of that word alone: "please stop by at noon" is none.
     """
-    word = text.strip().strip(".!\"' ").casefold()
+    # In whatever letters and with whatever marks a phone or a person writes it.
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    word = "".join(char for char in plain if char.isalnum())
     for meaning, words in (("stop", STOP), ("start", START), ("help", HELP)):
         if word in words:
             return meaning

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RETRIED = {MessageStatus.FAILED, MessageStatus.PARKED}
 CALLED_OFF = {MessageStatus.QUEUED, MessageStatus.PARKED}
 SETTLED = {MessageStatus.UNKNOWN}
-NO_PHONE = "no_phone"
+NO_PHONE, SETTLED_BY_HAND = "no_phone", "settled"
 OUTCOMES = (MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.FAILED)
 
 
@@ -107,7 +107,7 @@ def settle_message(
     changes: dict[str, Any] = {"status": outcome, "error_code": "", "error": ""}
     if outcome == MessageStatus.FAILED:
         changes |= {
-            "error_code": "settled",
+            "error_code": SETTLED_BY_HAND,
             "error": reason or "Settled by hand: it did not go out.",
         }
     else:

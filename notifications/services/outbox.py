@@ -22,8 +22,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
-from django.db.models import Case, F, TextField, Value, When
+from django.db import OperationalError, transaction
+from django.db.models import Case, F, Q, TextField, Value, When
 from django.db.models.functions import Now
 
 from core import jobs, status_pages
@@ -36,7 +36,7 @@ from notifications.transports import Accepted, Outcome, Refused, Unknown, route_
 
 from .callbacks import match_callbacks
 from .consents import may_be_told
-from .hand import NO_PHONE
+from .hand import NO_PHONE, SETTLED_BY_HAND
 from .links import make_link
 from .pace import (
     OPEN,
@@ -45,6 +45,7 @@ from .pace import (
     can_go_out,
     closed_gateways,
     give_back_turn,
+    is_one_s_own,
     next_gateway,
     note_outcome,
     wait_for_turn,
@@ -57,6 +58,8 @@ logger = logging.getLogger("duka.notifications")
 CLAIMED_AT_ONCE = 20
 # Seconds after which a worker looks what else there is to do.
 LONGEST_RUN = 5
+# Times that a message asks whether a gateway is back before a newer one does.
+TRIES_IN_A_ROW = 16
 
 
 def queue_message(*, event: Event, notice: Notice) -> Message:
@@ -121,16 +124,30 @@ def deliver_due_messages(*, patience: float = 0) -> int:
     ends = time.monotonic() + LONGEST_RUN
     delivered = 0
     while time.monotonic() < ends and not jobs.stopping():
-        closed = closed_gateways(patience=patience)
-        # With a rate one by one: those of several workers are to go out in one order.
-        limit = 1 if settings.SMS_RATES else CLAIMED_AT_ONCE
-        claimed = claim_messages(limit=limit, closed=closed)
-        if not claimed:
+        # Nobody waits for a turn while there is something that needs not wait.
+        delivery = _claim_next()
+        if not delivery and patience:
+            delivery = _claim_next(patience=patience)
+        if not delivery:
             break
-        for message in claimed:
-            name = next_gateway(message, down=closed.down)
-            delivered += _deliver(message, name, patience=patience)
+        for message, name in delivery:
+            try:
+                delivered += _deliver(message, name, patience=patience)
+            except OperationalError:
+                # The database is gone: nothing is known of the others either.
+                raise
+            except Exception:
+                # It keeps its lease, so that it is not the first again at once.
+                logger.exception("message %s could not be delivered", message.pk)
     return delivered
+
+
+def _claim_next(*, patience: float = 0) -> list[tuple[Message, str]]:
+    closed = closed_gateways(patience=patience)
+    # With a rate one by one: those of several workers are to go out in one order.
+    limit = 1 if settings.SMS_RATES else CLAIMED_AT_ONCE
+    claimed = claim_messages(limit=limit, closed=closed)
+    return [(message, next_gateway(message, down=closed.down)) for message in claimed]
 
 
 def _deliver(message: Message, name: str, *, patience: float) -> bool:
@@ -142,16 +159,24 @@ def _deliver(message: Message, name: str, *, patience: float) -> bool:
         give_back_turn(name, turn)
         return False
     outcome = _send(message)
-    note_outcome(name, outcome, turn)
-    settle(message=message, outcome=outcome)
+    if isinstance(outcome, Accepted):
+        settle(message=message, outcome=outcome)
+        note_outcome(name, outcome, turn)
+    else:
+        # When it is tried again depends on whether the gateway is down by now.
+        note_outcome(name, outcome, turn)
+        settle(message=message, outcome=outcome)
     return True
 
 
 @transaction.atomic
 def claim_messages(*, limit: int, closed: Closed = OPEN) -> list[Message]:
     """Take up to `limit` due messages whose gateways can be asked, oldest first, for a lease."""
-    due = Message.objects.due().filter(can_go_out(closed))
-    claimed = list(due.select_for_update(skip_locked=True).order_by("pk")[:limit])
+    due = Message.objects.due().filter(can_go_out(closed)).order_by("pk")
+    if closed.probing:
+        # One that has asked often lets others ask: the gateway may choke on its words alone.
+        due = due.order_by(F("attempts") / TRIES_IN_A_ROW, "pk")
+    claimed = list(due.select_for_update(skip_locked=True)[:limit])
     fence = uuid.uuid4()
     Message.objects.filter(pk__in=[message.pk for message in claimed]).update(
         fence=fence, due_at=Now() + _lease()
@@ -175,6 +200,7 @@ def begin_sending(*, message: Message, name: str) -> bool:
         status=MessageStatus.SENDING,
         attempts=F("attempts") + 1,
         transport=name,
+        transport_id="",
         # A lease anew: the wait for the messages before it in the batch does not count.
         due_at=Now() + _lease(),
     )
@@ -214,16 +240,24 @@ def settle(*, message: Message, outcome: Outcome) -> None:
                 "error_code": "unknown",
                 "error": storable(outcome.reason),
             }
-    if _is_forgotten(message):
-        # Of who it went to, nothing is kept; nor could it be sent again.
+    now = Message.objects.select_for_update(no_key=True).get(pk=message.pk)
+    if not now.to:
+        # They were forgotten while it was on its way: of who it went to nothing is kept.
         detail = ""
         changes = {**changes, "error": ""}
         if changes["status"] == MessageStatus.QUEUED:
             changes |= {"status": MessageStatus.SUPPRESSED, "error_code": "left"}
+    elif not now.body and changes["status"] == MessageStatus.QUEUED:
+        changes = {**changes, "status": MessageStatus.FAILED, "error_code": "words_forgotten"}
     if message.secret and changes["status"] != MessageStatus.QUEUED:
         # It opens something, and it is where it should be, or will not get there.
         changes = {**changes, "body": ""}
-    updated = _ours(message, MessageStatus.SENDING, MessageStatus.UNKNOWN).update(**changes)
+    ours = Q(status__in=[MessageStatus.SENDING, MessageStatus.UNKNOWN])
+    if changes["status"] == MessageStatus.SENT:
+        # Also where somebody thought meanwhile that it was not: it must not go out once more.
+        ours |= Q(status=MessageStatus.QUEUED)
+        ours |= Q(status=MessageStatus.FAILED, error_code=SETTLED_BY_HAND)
+    updated = Message.objects.filter(ours, pk=message.pk, fence=message.fence).update(**changes)
     _note(
         message,
         happened,
@@ -245,9 +279,10 @@ def settle(*, message: Message, outcome: Outcome) -> None:
 
 def _after_refusal(message: Message, outcome: Refused) -> dict[str, Any]:
     """Return what becomes of a refused message: the next gateway, a later try, or the end."""
-    how = (
-        Refusal.WHOLE if outcome.whole else Refusal.PASSING if outcome.may_pass else Refusal.LASTING
-    )
+    if outcome.whole and not is_one_s_own(message):
+        how = Refusal.WHOLE
+    else:
+        how = Refusal.PASSING if outcome.may_pass else Refusal.LASTING
     refused = {**message.refused_by, message.transport: how}
     route = route_of(event=message.event, to=message.to)
     told = {
@@ -319,12 +354,6 @@ def _ours(message: Message, *statuses: MessageStatus) -> MessageQuerySet:
 
 def _note(message: Message, what: Happening, **fields: Any) -> None:
     MessageEvent.objects.create(message=message, what=what, **fields)
-
-
-def _is_forgotten(message: Message) -> bool:
-    """Tell whether its recipient was forgotten while it was on its way; the row is held then."""
-    held = Message.objects.select_for_update(no_key=True).filter(pk=message.pk)
-    return not held.values_list("to", flat=True).first()
 
 
 def _length(field: str) -> int | None:

@@ -34,6 +34,8 @@ class Closed:
 
     down: Collection[str] = ()
     full: Collection[str] = ()
+    # One that is down is about to be asked again.
+    probing: bool = False
 
 
 OPEN = Closed()
@@ -50,10 +52,16 @@ def closed_gateways(*, patience: float = 0) -> Closed:
     """Return those that cannot be asked within so many seconds."""
     far = Now() + timedelta(seconds=patience)
     is_far = ExpressionWrapper(Q(next_at__gt=far), output_field=BooleanField())
-    waiting = Pace.objects.filter(next_at__gt=Now()).annotate(is_far=is_far)
-    rows = list(waiting.values_list("transport", "failures", "is_far"))
-    down = {name for name, failures, _ in rows if failures >= FAILURES}
-    return Closed(down=down, full={name for name, _, far in rows if far} - down)
+    is_near = ExpressionWrapper(Q(next_at__lte=Now()), output_field=BooleanField())
+    paces = Pace.objects.annotate(is_far=is_far, is_near=is_near)
+    rows = list(paces.values_list("transport", "failures", "is_far", "is_near"))
+    failing = {name: near for name, failures, _, near in rows if failures >= FAILURES}
+    down = {name for name, near in failing.items() if not near}
+    return Closed(
+        down=down,
+        full={name for name, _, far, _ in rows if far} - down,
+        probing=any(failing.values()),
+    )
 
 
 def next_gateway(message: Message, *, down: Collection[str] = ()) -> str:
@@ -177,6 +185,14 @@ def _note_failure(name: str, reason: str, turn: Turn) -> None:
         doublings = min(pace.failures - FAILURES + 1, 10)
         pace.next_at = Now() + timedelta(seconds=min(2**doublings, LONGEST_PAUSE))
     pace.save()
+
+
+def is_one_s_own(message: Message) -> bool:
+    """Tell whether a refusal of all looks to be of this message alone: a gateway that just took
+    others refuses it again.
+    """
+    failed_before = Pace.objects.filter(transport=message.transport, failures__gt=1)
+    return message.attempts > 1 and not failed_before.exists()
 
 
 def after_pause(name: str) -> CombinedExpression:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Prefetch
 
 from core.errors import InvalidInput
 from core.events import Event, all_events, find_event, template_variables
@@ -17,6 +16,7 @@ from core.sms import Size, size_of
 from notifications.models import Message, Template, TemplateVersion
 
 from .links import example_link
+from .stored import storable
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -68,16 +68,17 @@ def words_of(event: Event, language: str) -> Words:
     In their language, by the shop's words or those that came with the event; where there are none,
     in the shop's own language.
     """
-    newest = TemplateVersion.objects.order_by("-number")
-    templates = {
-        each.language: each
-        for each in Template.objects.filter(
-            event=event.code, language__in={language, settings.LANGUAGE_CODE}
-        ).prefetch_related(Prefetch("versions", newest))
+    newest = TemplateVersion.objects.filter(
+        template__event=event.code, template__language__in={language, settings.LANGUAGE_CODE}
+    )
+    versions = {
+        each.template.language: [each]
+        for each in newest.select_related("template")
+        .order_by("template_id", "-number")
+        .distinct("template_id")
     }
     for each in (language, settings.LANGUAGE_CODE):
-        versions = list(templates[each].versions.all()) if each in templates else []
-        if words := _words_in(event, each, versions):
+        if words := _words_in(event, each, versions.get(each, [])):
             return words
     raise AssertionError(event.code)  # each event has words in the shop's own language
 
@@ -126,7 +127,7 @@ def check_text(code: str, text: str) -> None:
     event = event_of(code)
     if len(text) > MAX_TEXT:
         raise InvalidInput.at("text", detail=f"At most {MAX_TEXT} characters.", code="max_length")
-    if "\x00" in text:
+    if text != storable(text):
         raise InvalidInput.at("text", detail="It has characters that no SMS can hold.")
     try:
         unknown = template_variables(text) - set(event.variables)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.db import connection
 from django.utils import timezone
 
 from notifications.models import Message
@@ -47,6 +48,17 @@ def timeline(message):
 
 def statuses():
     return list(Message.objects.order_by("pk").values_list("status", flat=True))
+
+
+def backends_waiting_for_a_lock():
+    with connection.cursor() as cursor:
+        # Inside a transaction PostgreSQL would say again what it said at first.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return [pid for (pid,) in cursor.fetchall()]
 
 
 class Between:

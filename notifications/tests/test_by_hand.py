@@ -9,12 +9,18 @@ from core.tests.rest import pointers
 from customers.services import update_customer
 from customers.tests.factories import CustomerFactory
 from notifications.models import Message
-from notifications.services import deliver_due_messages, settle
+from notifications.services import (
+    deliver_due_messages,
+    give_up_lost_messages,
+    retry_message,
+    settle,
+    settle_message,
+)
 from notifications.states import MessageStatus
 from orders.tests.factories import OrderFactory
 
 from .factories import MessageFactory
-from .outbox import BUSY, LOST, begun, claim_one, let_leases_pass, now_of, timeline
+from .outbox import BUSY, LOST, SENT, begun, claim_one, let_leases_pass, now_of, timeline
 
 pytestmark = pytest.mark.django_db
 
@@ -102,6 +108,44 @@ class TestRetry:
 
         assert (answer.status_code, answer.json()["code"]) == (409, "illegal_move")
         assert answer.json()["detail"] == "Its words are not kept any more."
+        assert now_of(message).status == "failed"
+
+
+class TestWhatIsLearntLate:
+    """Settled as failed by hand, a message may have been taken after all."""
+
+    @pytest.fixture
+    def settled(self, gateway):
+        message = begun()
+        let_leases_pass()
+        give_up_lost_messages()
+        settle_message(message_id=message.pk, outcome=MessageStatus.FAILED, by=None)
+        return message
+
+    def test_an_answer_that_comes_after_that_counts(self, settled):
+        settle(message=settled, outcome=SENT)
+
+        assert (now_of(settled).status, now_of(settled).transport_id) == ("sent", "ATXid_9")
+
+    def test_an_answer_that_comes_before_it_goes_out_again_ends_it(self, settled, gateway):
+        retry_message(message_id=settled.pk, by=None)
+        settle(message=settled, outcome=SENT)
+
+        assert deliver_due_messages() == 0
+        assert (now_of(settled).status, gateway.book()) == ("sent", [])
+
+    @pytest.mark.parametrize("outcome", [LOST, BUSY], ids=["unknown", "refused"])
+    def test_any_other_answer_changes_nothing(self, settled, outcome):
+        settle(message=settled, outcome=outcome)
+
+        assert now_of(settled).status == "failed"
+
+    def test_what_a_report_says_failed_is_not_sent_by_a_late_answer(self):
+        message = begun()
+        Message.objects.update(status="failed", error_code="Rejected")
+
+        settle(message=message, outcome=SENT)
+
         assert now_of(message).status == "failed"
 
 

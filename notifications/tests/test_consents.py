@@ -109,6 +109,13 @@ def changes():
         ("don't stop", ""),
         ("Nisaidie", ""),
         ("acha nifike", ""),
+        ("STOP,", "stop"),
+        ("“STOP”", "stop"),
+        ("ＳＴＯＰ", "stop"),
+        ("(stop) ", "stop"),
+        ("Stop All…", "stop"),
+        ("*STOP*\u200b", "stop"),
+        ("stop 2", ""),
         ("", ""),
         ("...", ""),
     ],
@@ -186,6 +193,12 @@ class TestWords:
         Message.objects.filter(to=PHONE).update(created_at=timezone.now() - timedelta(hours=1))
         wrote("HELP")
         assert Message.objects.count() == 7
+
+    def test_ids_that_begin_alike_are_two_words(self, wrote):
+        wrote("HELP", ident="x" * 90 + "1")
+        wrote("HELP", ident="x" * 90 + "2")
+
+        assert Message.objects.count() == 2
 
     def test_anything_else_is_kept_and_not_answered(self, wrote):
         customer = CustomerFactory.create(phone=PHONE)
@@ -380,9 +393,9 @@ class TestShopper:
     def test_without_a_phone_that_is_theirs_there_is_nothing_to_say(self, api_as, method):
         answer = api_as(UserFactory.create())._call(method, "/me/messages/", {"opted_out": True})
 
-        assert answer.status_code == 409
+        assert answer.status_code == 404
         assert problem_of(answer) == {
-            "title": "Conflict",
+            "title": "Not Found",
             "detail": "Prove a phone number first, at /me/phone/.",
             "code": "no_phone",
             "errors": [],

@@ -19,6 +19,8 @@ from tests.processes import spawn_manage
 from tests.processes import wait_until as wait_until_within
 from tests.servers import spawn_gateway, spawn_vonage
 
+from .outbox import backends_waiting_for_a_lock
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 wait_until = partial(wait_until_within, seconds=120)  # A process may start slowly.
@@ -54,17 +56,6 @@ def run_twice_more():
     for _ in range(2):
         run = DBTaskResult.objects.filter(pk=deliver_messages.enqueue().id)
         wait_until(lambda run=run: run.get().status == "SUCCESSFUL")
-
-
-def backends_waiting_for_a_lock():
-    with connection.cursor() as cursor:
-        # Inside a transaction PostgreSQL would say again what it said at first.
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT pid FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return [pid for (pid,) in cursor.fetchall()]
 
 
 def test_killed_between_claiming_and_sending_a_message_goes_out_once(gateway, start):

@@ -285,6 +285,17 @@ class TestTrouble:
         [record] = [record for record in caplog.records if record.exc_info]
         assert record.getMessage() == f"transport africastalking failed on message {row.pk}"
 
+    def test_one_that_cannot_even_be_begun_does_not_stop_the_others(self, gateway, caplog):
+        odd = MessageFactory.create(attempts=2**31 - 1)
+        MessageFactory.create_batch(3)
+
+        assert deliver_due_messages() == 3
+
+        assert statuses() == ["queued", "sent", "sent", "sent"]
+        # Its lease keeps it from being the first again at once.
+        assert now_of(odd).due_at > timezone.now()
+        assert f"message {odd.pk} could not be delivered" in caplog.text
+
     def test_a_gateway_that_is_down_costs_a_try_and_no_message(self, gateway, settings):
         settings.AFRICASTALKING_URL, good = "http://127.0.0.1:1", gateway.url
         MessageFactory.create_batch(2)

@@ -136,6 +136,34 @@ class TestMessages:
 
         assert statuses() == ["queued", "sent", "sent"]
 
+    def test_several_that_it_chokes_on_do_not_stop_the_others_for_ever(self, gateway):
+        first, second, third = MessageFactory.create_batch(3)
+        gateway.behave(first.to, "http:503")
+        gateway.behave(second.to, "405")
+        fail(3)
+        while now_of(third).status == "queued":
+            let_pauses_pass()
+            let_leases_pass()
+            assert deliver_due_messages() > 0
+
+        # Each of them asked as often as is fair to the oldest.
+        asked = [entry["to"] for entry in gateway.book()]
+        assert asked[:33] == [first.to] * 16 + [second.to] * 16 + [third.to]
+
+    def test_one_that_it_refuses_though_it_takes_others_uses_up_its_tries(self, gateway, settings):
+        settings.MESSAGE_RETRY_SECONDS = [60, 60]
+        poison = MessageFactory.create()
+        gateway.behave(poison.to, "405")
+        seen = []
+        for _ in range(4):
+            MessageFactory.create()
+            deliver_due_messages()
+            row = now_of(poison)
+            seen.append((row.status, row.attempts, row.rounds))
+            let_leases_pass()
+
+        assert seen == [("queued", 1, 0), ("queued", 2, 1), ("queued", 3, 2), ("parked", 4, 2)]
+
     def test_they_go_out_oldest_first_once_it_is_back(self, gateway):
         messages = MessageFactory.create_batch(6)
         gateway.behave("*", "http:503")

@@ -5,7 +5,12 @@ from django.urls import reverse
 
 from core.events import Notice, Recipient, all_events
 from notifications.models import Message
-from notifications.services import give_up_lost_messages, personal_data, settle
+from notifications.services import (
+    deliver_due_messages,
+    give_up_lost_messages,
+    personal_data,
+    settle,
+)
 from notifications.tasks import deliver_messages
 
 from .factories import MessageFactory
@@ -97,6 +102,20 @@ class TestOnceItIsDoneWith:
         settle(message=message, outcome=SENT)
 
         assert now_of(message).body == "Duka: thank you."
+
+
+def test_one_whose_words_were_forgotten_meanwhile_does_not_go_out_empty(gateway):
+    message = secret()
+    claimed = claim_one()
+    begin(claimed)
+    let_leases_pass()
+    give_up_lost_messages()
+
+    settle(message=claimed, outcome=BUSY)
+
+    assert (now_of(message).status, now_of(message).error_code) == ("failed", "words_forgotten")
+    let_leases_pass()
+    assert (deliver_due_messages(), gateway.book()) == (0, [])
 
 
 def test_what_the_shop_keeps_of_somebody_leaves_them_out():

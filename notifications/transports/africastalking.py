@@ -140,7 +140,10 @@ class Transport:
     def read(self, kind: CallbackKind, request: Request) -> Told:
         try:
             text = request.body.decode()
-            form = dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True))
+            pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True)
+            form = dict(pairs)
+            if len(form) != len(pairs):
+                raise ValueError("a field is there twice")  # noqa: TRY301  like all that is wrong
             if kind == CallbackKind.OPT_OUT:
                 return OptOut(phone=_phone(form["phoneNumber"]))
             ident = form["id"][:128]
@@ -152,6 +155,8 @@ class Transport:
                     text=form.get("text", ""),
                 )
             said = form["status"][:40]
+            if not ident or not said:
+                raise ValueError("id or status is empty")  # noqa: TRY301  like all that is wrong
             return Report(
                 gateway_id=ident,
                 status=_STATUSES.get(said),

@@ -133,7 +133,8 @@ class Transport:
         if not hmac.compare_digest(str(claims["payload_hash"]).lower().encode(), digest.encode()):
             raise Forged("Its token is of another body.")
         issued = claims["iat"]
-        if not isinstance(issued, int | float) or not abs(time.time() - issued) <= FRESH:
+        now = time.time()
+        if not isinstance(issued, int | float) or not now - FRESH <= issued <= now + FRESH:
             raise Forged("Its token is not of now.")
         ours = {settings.VONAGE_API_KEY, settings.VONAGE_APPLICATION_ID} - {""}
         theirs = {str(claims.get("api_key")), str(claims.get("application_id"))}
@@ -144,13 +145,13 @@ class Transport:
     def read(self, kind: CallbackKind, request: Request) -> Told:
         try:
             data = json.loads(request.body)
-            ident = str(data["message_uuid"])[:128]
+            ident = _word(data["message_uuid"])[:128]
             if kind == CallbackKind.INBOUND:
                 return Inbound(
                     gateway_id=ident,
                     phone=_phone(data["from"]),
                     to=str(data.get("to", ""))[:32],
-                    text=str(data.get("text") or ""),
+                    text=_word(data["text"]) if data.get("text") else "",
                 )
             return _report(ident, data)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -158,14 +159,14 @@ class Transport:
 
 
 def _report(ident: str, data: dict[str, Any]) -> Report:
-    said = str(data["status"])[:40]
+    said = _word(data["status"])[:40]
     wrong = data.get("error") or {}
     usage = data.get("usage") or {}
     try:
-        amount = Decimal(str(usage["price"])) if "price" in usage else None
-    except InvalidOperation:
-        amount = None
-    if amount is not None and not (amount.is_finite() and abs(amount) < MOST_COST):
+        # As the column has it.
+        price = Decimal(str(usage["price"])).quantize(Decimal("0.000001"))
+        amount = price if 0 <= price < MOST_COST else None
+    except (KeyError, InvalidOperation):
         amount = None
     return Report(
         gateway_id=ident,
@@ -178,6 +179,12 @@ def _report(ident: str, data: dict[str, Any]) -> Report:
         amount=amount,
         currency=str(usage.get("currency", ""))[:3],
     )
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is not a word")
+    return value
 
 
 def _phone(value: Any) -> str:
