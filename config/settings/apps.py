@@ -16,6 +16,7 @@ DUKA_APPS = [
     "customers",
     "orders",
     "bookings",
+    "shipping",
     "uploads",
     "notifications",
 ]

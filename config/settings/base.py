@@ -16,6 +16,7 @@ from .notifications import *
 from .rest import *
 from .roles import *
 from .security import *
+from .shipping import *
 from .shop import *
 from .tasks import *
 from .uploads import *

@@ -29,6 +29,13 @@ SHOP_REGION = checked(
     fits=lambda code: code in SUPPORTED_REGIONS,
     must="two capital letters of a country such as KE",
 )
+# Where the shop itself hears of what it must know at once, E.164. Empty: nowhere.
+SHOP_PHONE = checked(
+    "SHOP_PHONE",
+    env.str("SHOP_PHONE", default=""),
+    fits=lambda phone: re.fullmatch(r"(\+[1-9][0-9]{5,14})?", phone) is not None,
+    must="a phone number such as +254711000001",
+)
 # Days after its last change that a cart is kept: a shopper's, and one of somebody unknown.
 CART_DAYS = checked(
     "CART_DAYS",

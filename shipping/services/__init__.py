@@ -1,0 +1,1 @@
+"""Verbs of shipments and standing orders, the only writers of their tables."""
