@@ -11,12 +11,14 @@ from core.graphql.shop import ShopQuery
 from customers.schema import CustomersMutation, CustomersQuery
 from notifications.schema import MessagesMutation, MessagesQuery
 from orders.schema import OrdersMutation, OrdersQuery
+from shipping.schema import ShippingMutation, ShippingQuery
 
 
 class Query(
     ShopQuery,
     CatalogueQuery,
     OrdersQuery,
+    ShippingQuery,
     BookingsQuery,
     CustomersQuery,
     MessagesQuery,
@@ -30,6 +32,7 @@ class Query(
 
 class Mutation(
     OrdersMutation,
+    ShippingMutation,
     BookingsMutation,
     CatalogueMutation,
     CustomersMutation,

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.pages.urls")),
     path("", include("customers.pages.urls")),
     path("", include("notifications.pages.urls")),
+    path("", include("shipping.pages.urls")),
     path("admin/", admin.site.urls),
     path(
         "api/v1/",

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 # What no path has that opens nothing, but for a few ids.
 _LONG_SEGMENT = re.compile(r"[\w.:=-]{20,}")
 # Pages whose key may stand in a wrong place.
-_WITH_KEYS = {"sms-callback"}
+_WITH_KEYS = {"shipping-webhook", "sms-callback"}
 
 
 def path_to_tell(request: HttpRequest) -> str:

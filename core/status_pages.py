@@ -1,4 +1,4 @@
-"""What a status link shows: each app says it of its own things.
+"""What a link shows without signing in: each app says it of its own things.
 
     status_pages.register("order", of_order)
 
@@ -8,6 +8,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.http import HttpResponse
+from django.utils.cache import patch_cache_control
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,3 +47,16 @@ def page_of(subject: str, reference: str, language: str) -> StatusPage | None:
     """Return the page of a thing; None: there is none, or not any more."""
     build = _builders.get(subject)
     return build(reference, language) if build else None
+
+
+def keep_private(response: HttpResponse) -> None:
+    """Say of a page whose address is its key that nobody keeps it, nor tells where it is."""
+    patch_cache_control(response, no_store=True, private=True)
+    # It goes to nobody else, and no search engine keeps it.
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    # Words and a style sheet: whatever else should get into it does nothing.
+    response["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
+    )

@@ -1,7 +1,7 @@
 """GraphQL of orders and carts."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import graphene
@@ -68,6 +68,14 @@ class FieldChangeType(graphene.ObjectType):
     after = graphene.String(description="What it became.")
 
 
+def field_changes(changes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a history says of each field, in `FieldChange`'s shape."""
+    return [
+        {"name": name, "before": _as_text(before), "after": _as_text(after)}
+        for name, (before, after) in changes.items()
+    ]
+
+
 class OrderChangeType(ModelType):
     """Something that happened to an order."""
 
@@ -98,11 +106,9 @@ class OrderChangeType(ModelType):
         return str(self.by) if self.by and can_see_orders(info.context.user) else None
 
     def resolve_changes(self: OrderChange, info: GraphQLResolveInfo) -> list[dict[str, Any]]:
-        changes = self.changes if can_see_orders(info.context.user) else self.customers_part[1]
-        return [
-            {"name": name, "before": _as_text(before), "after": _as_text(after)}
-            for name, (before, after) in changes.items()
-        ]
+        return field_changes(
+            self.changes if can_see_orders(info.context.user) else self.customers_part[1]
+        )
 
 
 class AssigneeType(ModelType):

@@ -15,6 +15,9 @@ from orders.models import Order, OrderLine
 
 from .querysets import NewsQuerySet, OccurrenceQuerySet, ShipmentQuerySet, StandingOrderQuerySet
 from .states import (
+    FAILURES,
+    FOR_CUSTOMERS,
+    CircuitState,
     DeliveryService,
     Interval,
     NewsSource,
@@ -23,6 +26,7 @@ from .states import (
     ShipmentStatus,
     ShipmentVerb,
     StandingOrderStatus,
+    StandingOrderVerb,
 )
 
 
@@ -57,12 +61,18 @@ class Carrier(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def circuit_state(self) -> CircuitState:
+        if self.failures >= FAILURES:
+            return CircuitState.DOWN
+        return CircuitState.FAILING if self.failures else CircuitState.UP
+
 
 class Shipment(models.Model):
     """Goods of an order that go to the customer by one carrier.
 
     `number` is the `order_id` of the contract: the carrier's name for it as well as ours. While a
-    worker has it in hand, `fence` is that claim's stamp and `due_at` the end of its lease.
+    worker has it in hand, `fence` is that claim's stamp, until `leased_until`.
     `states.ShipmentStatus` says what the statuses mean.
     """
 
@@ -85,9 +95,12 @@ class Shipment(models.Model):
     postcode = models.CharField(max_length=20, blank=True)
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2.")
 
-    # When it goes to the carrier; of one that a worker has in hand, the end of its lease.
+    # When it goes to the carrier, or the carrier is asked again.
     due_at = models.DateTimeField(db_default=Now())
     fence = models.UUIDField(null=True, editable=False)
+    # By the database's clock: a day that is simulated takes nothing out of a worker's hands.
+    leased_until = models.DateTimeField(null=True, editable=False)
+    # Tries, without those of a carrier that was down.
     attempts = models.PositiveIntegerField(default=0, editable=False)
     # The carrier may have it: nothing is sent by another, or called off, without asking it.
     handed_at = models.DateTimeField(null=True, editable=False)
@@ -101,6 +114,8 @@ class Shipment(models.Model):
     cancel_asked_at = models.DateTimeField(null=True, editable=False)
     # Of the last event that was folded in, by the carrier's clock.
     last_event_at = models.DateTimeField(null=True, editable=False)
+    # Its pieces count as handed over from then on, whatever the carrier says after.
+    fulfilled_at = models.DateTimeField(null=True, editable=False)
     # When the carrier was heard of last: told us, or answered.
     heard_at = models.DateTimeField(null=True, editable=False)
     polled_at = models.DateTimeField(null=True, editable=False)
@@ -154,6 +169,14 @@ class Shipment(models.Model):
     def state(self) -> ShipmentStatus:
         return ShipmentStatus(self.status)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether certainly no carrier has it."""
+        return self.handed_at is None and self.state in {
+            ShipmentStatus.WAITING,
+            ShipmentStatus.REFUSED,
+        }
+
 
 class Parcel(models.Model):
     """A box of a shipment."""
@@ -171,6 +194,11 @@ class Parcel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.shipment_id}/{self.position}"
+
+    @property
+    def weight(self) -> int:
+        """Grams of all in it."""
+        return sum(item.quantity * item.weight for item in self.items.all())
 
 
 class ParcelItem(models.Model):
@@ -227,6 +255,16 @@ class ShipmentEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.verb} {self.status}"
 
+    @property
+    def is_internal(self) -> bool:
+        """Whether it is between the shop and the carrier, and nothing to the customer."""
+        return self.verb not in FOR_CUSTOMERS
+
+    @property
+    def customers_detail(self) -> str:
+        """What the carrier says of its way; what the shop says is its own."""
+        return self.detail if self.verb == ShipmentVerb.EVENT else ""
+
 
 class News(models.Model):
     """What a carrier told us, as it came, stored before it is looked at."""
@@ -267,6 +305,10 @@ class News(models.Model):
 
     def __str__(self) -> str:
         return f"{self.carrier_id} {self.reference}"
+
+    @property
+    def text(self) -> str:
+        return bytes(self.body).decode(errors="replace")
 
 
 class StandingOrder(models.Model):
@@ -436,7 +478,7 @@ class StandingOrderChange(models.Model):
     standing_order = models.ForeignKey(
         StandingOrder, on_delete=models.CASCADE, related_name="history"
     )
-    verb = models.CharField(max_length=16)
+    verb = models.CharField(max_length=16, choices=StandingOrderVerb.choices)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

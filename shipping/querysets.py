@@ -1,11 +1,13 @@
 """Named reads of shipments and standing orders."""
 
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 
-from .permissions import can_see_shipments
-from .states import OPEN
+from .permissions import can_see_shipments, can_see_standing_orders
+from .states import OPEN, OccurrenceStatus, ShipmentStatus, StandingOrderStatus
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -31,6 +33,31 @@ class ShipmentQuerySet(QuerySet["Shipment"]):
     def open(self) -> Self:
         return self.filter(status__in=OPEN)
 
+    def with_carriers(self) -> Self:
+        """What carriers have, and of which more is to come."""
+        return self.filter(status__in=[each for each in ShipmentStatus if each.is_with_carrier])
+
+    def to_send(self, now: datetime) -> Self:
+        """What is to be handed to its carrier by now, and in no worker's hands."""
+        return self._in_nobodys_hands().filter(
+            status=ShipmentStatus.WAITING, cancel_asked_at=None, due_at__lte=now
+        )
+
+    def to_call_off(self, now: datetime) -> Self:
+        """What its carrier is to be asked by now to call off."""
+        return self._in_nobodys_hands().filter(
+            status__in=OPEN, cancel_asked_at__isnull=False, due_at__lte=now
+        )
+
+    def waiting_until_later(self, now: datetime) -> Self:
+        """What waits for its carrier's next batch, or for another try."""
+        return self._in_nobodys_hands().filter(
+            status=ShipmentStatus.WAITING, cancel_asked_at=None, due_at__gt=now
+        )
+
+    def _in_nobodys_hands(self) -> Self:
+        return self.filter(Q(leased_until=None) | Q(leased_until__lte=Now()))
+
 
 class NewsQuerySet(QuerySet["News"]):
     pass
@@ -44,11 +71,26 @@ class StandingOrderQuerySet(QuerySet["StandingOrder"]):
         )
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """All for those who may see shipments; for a shopper their own."""
-        if can_see_shipments(user):
+        """All for those who may see standing orders; for a shopper their own."""
+        if can_see_standing_orders(user):
             return self
         return self.filter(customer__user=user.pk) if user.pk else self.none()
 
+    def due(self, day: date) -> Self:
+        """Those with a date up to a day that nothing was done about."""
+        return self.filter(status=StandingOrderStatus.ACTIVE, next_on__lte=day)
+
+    def to_announce(self, after: date, until: date) -> Self:
+        """Those with a next date in between, of which their customer was not told."""
+        coming = self.filter(
+            status=StandingOrderStatus.ACTIVE, next_on__gt=after, next_on__lte=until
+        )
+        return coming.filter(Q(told_of=None) | ~Q(told_of=F("next_on")))
+
 
 class OccurrenceQuerySet(QuerySet["Occurrence"]):
-    pass
+    def to_try(self, now: datetime) -> Self:
+        """Those that wait for goods, and are to be tried again by now; a pause holds them back."""
+        return self.filter(status=OccurrenceStatus.WAITING, try_at__lte=now).exclude(
+            standing_order__status=StandingOrderStatus.PAUSED
+        )

@@ -51,7 +51,7 @@ _STANDING = {
     "date": "2026-11-30",
     "total": "KES 1,250.00",
     "shop": "Duka",
-    "link": "https://shop.example/skip/R1001.20261130-9fQ2LxkR0aVb",
+    "link": "https://shop.example/skip/R1001.20261130-9fQ2LxkR0aVbWcXdYeZf1g",
 }
 standing_order_coming = Event(
     "standing_order.coming",

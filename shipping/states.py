@@ -58,11 +58,30 @@ class ShipmentVerb(TextChoices):
     CANCELLED = "cancelled", "Cancelled"
 
 
+# What a customer is shown of a timeline: the rest is between the shop and the carrier.
+FOR_CUSTOMERS = frozenset(
+    {ShipmentVerb.PREPARED, ShipmentVerb.ACCEPTED, ShipmentVerb.EVENT, ShipmentVerb.CANCELLED}
+)
+
+
 class DeliveryService(TextChoices):
     """How fast, as the contract has it."""
 
     STANDARD = "standard", "Standard"
     EXPRESS = "express", "Express"
+
+
+# Failures in a row after which a carrier is asked seldom.
+FAILURES = 5
+
+
+class CircuitState(TextChoices):
+    """Whether a carrier can be asked."""
+
+    UP = "up", "Up"
+    FAILING = "failing", "Failing"
+    # Asked by one shipment at a time, after growing pauses.
+    DOWN = "down", "Down"
 
 
 class NewsSource(TextChoices):
@@ -97,6 +116,18 @@ class StandingOrderStatus(TextChoices):
     PAUSED = "paused", "Paused"
     ENDED = "ended", "Ended"
 
+    @property
+    def allowed(self) -> frozenset["StandingOrderStatus"]:
+        """The statuses that may follow this one."""
+        return STANDING_ORDER_MOVES[self]
+
+
+STANDING_ORDER_MOVES: dict[StandingOrderStatus, frozenset[StandingOrderStatus]] = {
+    StandingOrderStatus.ACTIVE: frozenset({StandingOrderStatus.PAUSED, StandingOrderStatus.ENDED}),
+    StandingOrderStatus.PAUSED: frozenset({StandingOrderStatus.ACTIVE, StandingOrderStatus.ENDED}),
+    StandingOrderStatus.ENDED: frozenset(),
+}
+
 
 class OccurrenceStatus(TextChoices):
     """What became of one date of a standing order."""
@@ -107,3 +138,15 @@ class OccurrenceStatus(TextChoices):
     SKIPPED = "skipped", "Skipped"
     # It was due while no worker ran, and the shop does not catch up.
     MISSED = "missed", "Missed"
+
+
+class StandingOrderVerb(TextChoices):
+    """What happened to a standing order, as its history says it."""
+
+    CREATED = "created", "Set up"
+    CHANGED = "changed", "Changed"
+    PAUSED = "paused", "Paused"
+    RESUMED = "resumed", "Resumed"
+    ENDED = "ended", "Ended"
+    SKIPPED = "skipped", "A date skipped"
+    ANNOUNCED = "announced", "Customer told of the next date"

@@ -76,6 +76,15 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Shipping",
+                "items": [
+                    _item("Shipments", "local_shipping", "shipping.shipment"),
+                    _item("Standing orders", "event_repeat", "shipping.standingorder"),
+                    _item("Carriers", "warehouse", "shipping.carrier"),
+                    _item("What carriers told", "call_received", "shipping.news"),
+                ],
+            },
+            {
                 "title": "Bookings",
                 "items": [
                     _item("Bookings", "event", "bookings.booking"),

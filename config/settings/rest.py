@@ -73,6 +73,22 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "OrderStatusEnum": "orders.states.OrderStatus",
         "BookingStatusEnum": "bookings.states.BookingStatus",
+        "ShipmentStatusEnum": "shipping.states.ShipmentStatus",
+        "ShipmentVerbEnum": "shipping.states.ShipmentVerb",
+        "DeliveryServiceEnum": "shipping.states.DeliveryService",
+        "CircuitStateEnum": "shipping.states.CircuitState",
+        "NewsSourceEnum": "shipping.states.NewsSource",
+        "NewsStateEnum": "shipping.states.NewsState",
+        "StandingOrderStatusEnum": "shipping.states.StandingOrderStatus",
+        "StandingOrderVerbEnum": "shipping.states.StandingOrderVerb",
+        "OccurrenceStatusEnum": "shipping.states.OccurrenceStatus",
+        # Its serializer leaves one of `accounts.states.Standing` out.
+        "InvitationStateEnum": [
+            ("open", "Open"),
+            ("accepted", "Accepted"),
+            ("revoked", "Revoked"),
+            ("expired", "Expired"),
+        ],
         "CartNoticeCodeEnum": "orders.states.CartNoticeCode",
         "MovementKindEnum": "catalog.states.MovementKind",
         "MessageStatusEnum": "notifications.states.MessageStatus",

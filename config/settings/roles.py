@@ -6,18 +6,30 @@ A new app adds its permissions here. A shopkeeper has all of them.
 SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "see_orders": (
         "See orders",
-        ("orders.view_order", "catalog.view_product", "notifications.view_message"),
+        (
+            "orders.view_order",
+            "shipping.view_shipment",
+            "catalog.view_product",
+            "notifications.view_message",
+        ),
     ),
     "handle_orders": (
         "Handle orders",
         (
             "orders.view_order",
             "orders.handle_order",
+            "shipping.view_shipment",
+            "shipping.handle_shipment",
+            "shipping.handle_standingorder",
             "catalog.view_product",
             "customers.view_customer",
             "notifications.view_message",
             "notifications.handle_message",
         ),
+    ),
+    "manage_carriers": (
+        "Manage carriers",
+        ("shipping.view_shipment", "shipping.manage_carriers", "catalog.view_product"),
     ),
     "see_bookings": (
         "See bookings",

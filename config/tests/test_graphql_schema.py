@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -33,6 +34,11 @@ from customers.tests.factories import CustomerFactory
 from orders import services
 from orders.services import Addition, Shopper, Wanted
 from orders.states import CartNoticeCode
+from shipping import services as shipping
+from shipping.models import Carrier, News
+from shipping.tests.conftest import carriers  # noqa: F401  a fixture
+from shipping.tests.faces import NewsFactory, StandingOrderFactory
+from shipping.tests.factories import CarrierFactory, DeliveryOrderFactory, fold
 
 KINDS = {
     name: kind for name, kind in schema.graphql_schema.type_map.items() if not name.startswith("__")
@@ -71,15 +77,18 @@ def test_everything_is_described():
 
 # Beside those of who may not (401, 403), too much (429) and what fails (5xx): no payload has them.
 ELSEWHERE = {
+    "has_it": "what becomes of a shipment",
     "idempotency_in_flight": "of the whole request",
     "idempotency_key_reused": "of the whole request",
     "invalid_unicode": "another wording of `invalid`",
     "malformed": "of the whole request, or of a template's words: REST alone",
     "not_configured": "what becomes of a message",
     "try_again": "a 503",
+    "unreachable": "what becomes of a message or a shipment",
     "unknown_variable": "of a template's words: REST alone",
+    "untrusted": "what becomes of a message or a shipment",
 }
-OURS = ("accounts", "catalog", "core", "customers", "notifications", "orders")
+OURS = ("accounts", "catalog", "core", "customers", "notifications", "orders", "shipping")
 
 
 def kinds_of_errors(kind=DomainError) -> Iterator[type[DomainError]]:
@@ -114,8 +123,9 @@ def literal_codes():
     return {
         code
         for file in files
-        # What gateways answer becomes of messages, and is told to nobody who asks.
-        if not {"tests", "pages", "management", "migrations", "transports"} & set(file.parts)
+        # What gateways and carriers answer becomes of messages and shipments, and is told to nobody who asks.
+        if not {"tests", "pages", "management", "migrations", "transports", "providers"}
+        & set(file.parts)
         for code in codes_in(file.read_text())
         if isinstance(code, str) and code.isidentifier()
     }
@@ -161,8 +171,16 @@ ROOTS = {
     "order": 'number: "{order}"',
     "customer": 'code: "k0"',
     "booking": 'number: "223"',
+    "shipment": 'number: "{shipment}"',
+    "standingOrder": 'number: "{standing}"',
+    "standingOrderPreview": 'number: "{standing}"',
+    "newStandingOrderPreview": (
+        'input: {items: [{sku: "{sku}", quantity: 1}], interval: WEEK, start: "2029-01-01"}'
+    ),
     "node": 'id: "{node}"',
 }
+# Asks a carrier over the network.
+ASKS_OTHERS = {"shipmentQuotes"}
 PAGE = "first: 100"
 
 
@@ -227,7 +245,7 @@ def one_by_one(nodes):
 WHOLE = {
     name: f"{{ {name}{arguments(name, field)} {everything(get_named_type(field.type), 4)} }}"
     for name, field in QUERY.fields.items()
-    if is_composite_type(get_named_type(field.type))
+    if is_composite_type(get_named_type(field.type)) and name not in ASKS_OTHERS
 }
 
 
@@ -276,12 +294,38 @@ class Shop:
         if not Booking.objects.filter(pk=223).exists():
             BookingFactory.create(id=223, customer=self.amina)
         self.booking = bookings.change_booking(booking_id=223, services=offered, by=self.staff)
+        self._grow_shipping(rows)
         additions = [Addition(sku=sku, quantity=1) for sku in skus]
         for shopper in (
             *(Shopper(user=user) for user in self.users.values()),
             Shopper(token=self.token),
         ):
             services.add_to_cart(shopper=shopper, lines=additions)
+
+    def _grow_shipping(self, rows):
+        goods = VariantFactory.create_batch(rows)
+        items = [Wanted(sku=each.sku, quantity=1) for each in goods]
+        for _ in range(rows):
+            order = DeliveryOrderFactory.create(customer=self.amina, lines=items)
+            self.shipment = shipping.prepare_shipment(
+                order_id=order.pk, by=self.staff, parcels=[[each] for each in items]
+            )
+            for minutes in range(rows):
+                fold(self.shipment, "in-transit", minutes)
+            carrier = CarrierFactory.create(name=f"carrier-{Carrier.objects.count()}")
+            self.news = NewsFactory.create(carrier=carrier, shipment=self.shipment)
+            self.standing = StandingOrderFactory.create(customer=self.amina, items=items)
+            for week in range(rows):
+                key = {"standing_order_id": self.standing.pk, "by": self.staff}
+                shipping.skip_date(**key, on=self.standing.start + timedelta(weeks=week))
+
+    def filled(self, document):
+        """Return a document with what is here in the place of names."""
+        names = {"order": self.order.number, "shipment": self.shipment.number}
+        names |= {"standing": self.standing.number, "sku": self.standing.items.first().variant.sku}
+        for name, value in names.items():
+            document = document.replace(f"{{{name}}}", value)
+        return document
 
     def graph(self, who):
         return Graph(self.users[who]) if who in self.users else Graph(x_cart_token=self.token)
@@ -291,8 +335,10 @@ class Shop:
         rows = (
             *(product, product.variants.first(), self.top, self.order, self.amina),
             *(self.booking, self.booking.services.first()),
+            *(self.shipment, self.shipment.carrier, self.news, self.standing),
         )
-        return {type(row).__name__: to_global_id(type(row).__name__, row.pk) for row in rows}
+        named = {{News: "CarrierNews"}.get(type(row), type(row).__name__): row for row in rows}
+        return {name: to_global_id(name, row.pk) for name, row in named.items()}
 
 
 def lazy(statements):
@@ -320,7 +366,7 @@ def counted(graph, documents):
 @pytest.fixture
 def unlimited(settings):
     settings.GRAPHQL_MAX_COST = settings.GRAPHQL_MAX_TOKENS = 10**9
-    settings.GRAPHQL_MAX_DEPTH = settings.GRAPHQL_MAX_ALIASES = 100
+    settings.GRAPHQL_MAX_DEPTH, settings.GRAPHQL_MAX_ALIASES = 100, 1000
     settings.GRAPHQL_MAX_BYTES = 10**7
 
 
@@ -331,14 +377,14 @@ def test_whatever_is_asked_takes_as_many_statements_of_one_as_of_three(unlimited
     for rows in (1, 3):
         shop.grow(rows)
         documents = [
-            each.replace("{node}", node).replace("{order}", shop.order.number)
+            shop.filled(each.replace("{node}", node))
             for each in WHOLE.values()
             for node in (shop.nodes().values() if "{node}" in each else [""])
         ]
         taken[rows] = list(counted(shop.graph(who), documents).values())
 
     assert taken[1] == taken[3]
-    assert {"shopkeeper": 0, "shopper": 4, "stranger": 16}[who] == sum(
+    assert {"shopkeeper": 0, "shopper": 8, "stranger": 28}[who] == sum(
         isinstance(each, set) for each in taken[1]
     )
 
@@ -350,7 +396,7 @@ def test_so_does_each_field_by_itself_whichever_way_leads_to_it(unlimited):
         shop.grow(rows)
         documents = one_by_one(shop.nodes())
         assert {kind for _, kind, _ in documents} == MODEL_TYPES
-        asked = [each.replace("{order}", shop.order.number) for each in documents.values()]
+        asked = [shop.filled(each) for each in documents.values()]
         taken[rows] = dict(
             zip(documents, counted(shop.graph("shopkeeper"), asked).values(), strict=True)
         )
@@ -363,19 +409,23 @@ def test_so_does_what_a_change_answers(unlimited):
     shop, taken = Shop(), {}
     for rows in (1, 3):
         shop.grow(rows)
-        product, variant, _, order, customer, booking, _ = shop.nodes().values()
+        ids = shop.nodes()
         sku = Product.objects.get(slug="p0").variants.first().sku
         verbs = {
-            f'hideProduct(id: "{product}")': "Product",
-            f'showProduct(id: "{product}")': "Product",
-            f'receiveStock(id: "{variant}", input: {{quantity: 1}})': "Variant",
-            f'updateCustomer(id: "{customer}", input: {{language: "en"}})': "Customer",
-            f'assignOrder(id: "{order}", input: {{to: null}})': "Order",
+            f'hideProduct(id: "{ids["Product"]}")': "Product",
+            f'showProduct(id: "{ids["Product"]}")': "Product",
+            f'receiveStock(id: "{ids["Variant"]}", input: {{quantity: 1}})': "Variant",
+            f'updateCustomer(id: "{ids["Customer"]}", input: {{language: "en"}})': "Customer",
+            f'assignOrder(id: "{ids["Order"]}", input: {{to: null}})': "Order",
             f'addToCart(input: {{sku: "{sku}", quantity: 1}})': "Cart",
-            f'moveBooking(id: "{booking}", input: {{datetime: "2030-01-0{rows}T09:00:00Z"}})': "Booking",
+            f'moveBooking(id: "{ids["Booking"]}", input: {{datetime: "2030-01-0{rows}T09:00:00Z"}})': "Booking",
+            f"""settleShipment(id: "{ids["Shipment"]}")""": "Shipment",
+            f"""updateCarrier(id: "{ids["Carrier"]}", input: {{days: []}})""": "Carrier",
+            f"""replayCarrierNews(id: "{ids["CarrierNews"]}")""": "CarrierNews",
+            f"""pauseStandingOrder(id: "{ids["StandingOrder"]}")""": "StandingOrder",
         }
         documents = [
-            f"mutation {{ {verb} {{ errors {{ code }} {kind.lower()} {everything(KINDS[kind], 4)} }} }}"
+            f"mutation {{ {verb} {{ errors {{ code }} {kind[0].lower()}{kind[1:]} {everything(KINDS[kind], 4)} }} }}"
             for verb, kind in verbs.items()
         ]
         taken[rows] = list(counted(shop.graph("shopkeeper"), documents).values())

@@ -35,9 +35,13 @@ PUBLIC = {
     "/media/<path>": "pictures of what is sold",
     "/invitations/<token>/": "whoever has the link may read what is offered; accepting takes a sign-in",
     "/t/<token>": "whoever has the link may see where one order stands; a wrong one is a 404",
+    "/skip/<token>": "one date of a standing order, by its signed link",
     "/webhooks/sms/<name>/<kind>/": "called by gateways; needs their signature, 404 for unused ones",
     "/webhooks/sms/<name>/<kind>/<token>/": "the same; needs the key that its address ends in",
     "/webhooks/sms/<name>/<kind>/<token>": "the same",
+    "/webhooks/shipping/<name>/": "called by carriers; needs their signature, 404 for unused ones",
+    "/webhooks/shipping/<name>/<token>/": "the same; needs the key that its address ends in",
+    "/webhooks/shipping/<name>/<token>": "the same",
     # Reading alone; of what is for sale.
     "/api/v1/categories/": "what the shop's shelves are called",
     "/api/v1/categories/<pk>/": "the same",
@@ -220,7 +224,13 @@ def literal(kind):
     if isinstance(kind, GraphQLInputObjectType):
         needed = {k: v for k, v in kind.fields.items() if is_required_input_field(v)}
         return f"{{{', '.join(f'{k}: {literal(v.type)}' for k, v in needed.items())}}}"
-    known = {"Int": "1", "Float": "1.0", "Boolean": "true", "DateTime": '"2029-01-01T09:00:00Z"'}
+    known = {
+        "Int": "1",
+        "Float": "1.0",
+        "Boolean": "true",
+        "DateTime": '"2029-01-01T09:00:00Z"',
+        "Date": '"2029-01-01"',
+    }
     return known.get(kind.name, '"1"')
 
 
@@ -256,6 +266,10 @@ def test_a_stranger_gets_no_field_of_graphql_or_it_says_why(key):
         ("Customer", 401),
         ("Service", 401),
         ("Booking", 401),
+        ("Shipment", 401),
+        ("Carrier", 401),
+        ("CarrierNews", 401),
+        ("StandingOrder", 401),
     ],
 )
 def test_a_stranger_gets_by_its_id_what_is_for_sale_and_nothing_else(kind, status):
@@ -277,6 +291,10 @@ def test_each_kind_of_things_with_an_id_is_asked_for():
         "Customer",
         "Service",
         "Booking",
+        "Shipment",
+        "Carrier",
+        "CarrierNews",
+        "StandingOrder",
     }
 
 

@@ -20,6 +20,8 @@ _SCALARS: list[tuple[type, Any]] = [
     (serializers.IntegerField, graphene.Int),
     (serializers.DecimalField, graphene.Decimal),
     (serializers.DateTimeField, graphene.DateTime),
+    (serializers.DateField, graphene.Date),
+    (serializers.TimeField, graphene.Time),
     (serializers.Field, graphene.String),
 ]
 _FILTERS: list[tuple[type, Any]] = [
@@ -102,7 +104,8 @@ def plain(value: Any) -> Any:
     """Return an input as JSON would have brought it, for REST's forms."""
     match value:
         case InputObjectTypeContainer() | dict():
-            return {name: plain(each) for name, each in value.items()}
+            # Not by its own name: a field of the input may be called `items`.
+            return {name: plain(each) for name, each in dict.items(value)}
         case list():
             return [plain(each) for each in value]
         case Enum():

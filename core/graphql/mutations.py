@@ -7,6 +7,7 @@ from typing import Any
 import graphene
 from django.db import transaction
 from django.http import Http404
+from graphene.utils.str_converters import to_snake_case
 from graphql import GraphQLResolveInfo
 
 from core.api.serializers import InputSerializer
@@ -117,7 +118,7 @@ class Verb(graphene.Field):
         target = {} if self._of is None else {"key": self._key(view, info, arguments["id"])}
         data = self._valid(view, arguments.get("input") or {})
         done = self._do(by=info.context.user, **target, **data)
-        asked = selection_of(info, self.name_of_object)
+        asked = selection_of(info, to_snake_case(self.name_of_object))
         return {self.name_of_object: self._show(info, asked, done)}
 
     def _key(self, view: ResourceViewSet, info: GraphQLResolveInfo, ident: str) -> int:

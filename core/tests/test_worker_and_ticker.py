@@ -143,6 +143,7 @@ def test_a_task_in_whose_middle_the_session_ended_is_run_again_by_the_same_worke
 
 JOBS = {
     "accounts.tasks.remove_old_sign_ins",
+    "bookings.tasks.remind_customers",
     "core.tasks.reap_lost_tasks",
     "core.tasks.remove_old_records",
     "customers.tasks.remove_old_codes",
@@ -152,6 +153,14 @@ JOBS = {
     "notifications.tasks.remove_old_links",
     "notifications.tasks.sync_templates",
     "orders.tasks.remove_expired_carts",
+    "shipping.tasks.announce_coming",
+    "shipping.tasks.cancel_shipments",
+    "shipping.tasks.look_at_news",
+    "shipping.tasks.poll_silent_shipments",
+    "shipping.tasks.retry_waiting",
+    "shipping.tasks.run_standing_orders",
+    "shipping.tasks.send_shipments",
+    "shipping.tasks.sync_carriers",
     "uploads.tasks.remove_old_uploads",
     "uploads.tasks.run_uploads",
 }

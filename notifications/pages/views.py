@@ -6,7 +6,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
-from django.utils.cache import patch_cache_control
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
@@ -40,10 +39,7 @@ def status(request: HttpRequest, token: str) -> HttpResponse:
             {"page": page, "language": language},
             status=200 if page else 404,
         )
-    patch_cache_control(response, no_store=True, private=True)
-    # The address is the key: it goes to nobody else, and no search engine keeps it.
-    response["Referrer-Policy"] = "no-referrer"
-    response["X-Robots-Tag"] = "noindex"
+    status_pages.keep_private(response)
     return response
 
 

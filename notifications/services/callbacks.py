@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce, Now
 
 from core import jobs
 from core.events import Notice, Recipient
+from core.stored import storable
 from customers.models import Customer
 from notifications.models import Callback, InboundMessage, Message, MessageEvent
 from notifications.signals import ANSWERS
@@ -37,7 +38,6 @@ from notifications.transports import (
 )
 
 from .consents import meaning_of, note_consent
-from .stored import storable
 
 logger = logging.getLogger("duka.notifications")
 

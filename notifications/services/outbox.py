@@ -29,6 +29,7 @@ from django.db.models.functions import Now
 from core import jobs, status_pages
 from core.events import Event, Notice, find_event, template_variables
 from core.sms import size_of
+from core.stored import storable
 from notifications.models import Message, MessageEvent
 from notifications.querysets import MessageQuerySet
 from notifications.states import Happening, MessageStatus, Refusal
@@ -50,7 +51,6 @@ from .pace import (
     note_outcome,
     wait_for_turn,
 )
-from .stored import storable
 from .words import words_of
 
 logger = logging.getLogger("duka.notifications")

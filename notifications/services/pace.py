@@ -18,11 +18,10 @@ from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils import timezone
 
 from core import jobs
+from core.stored import storable
 from notifications.models import Message, Pace
 from notifications.states import FAILURES
 from notifications.transports import Outcome, Refused, Unknown, route_of
-
-from .stored import storable
 
 # Seconds: the pause after each doubles, from two.
 LONGEST_PAUSE = 60

@@ -13,10 +13,10 @@ from django.db import transaction
 from core.errors import InvalidInput
 from core.events import Event, all_events, find_event, template_variables
 from core.sms import Size, size_of
+from core.stored import storable
 from notifications.models import Message, Template, TemplateVersion
 
 from .links import example_link
-from .stored import storable
 
 if TYPE_CHECKING:
     from accounts.models import User

@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Q
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
@@ -229,7 +229,14 @@ class LineInput(InputSerializer):
     sku = serializers.CharField(max_length=64)
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY)
 
-    ignored = ("name", "unit_price", "total", "fulfilled", "returned", "outstanding")
+    ignored: ClassVar[tuple[str, ...]] = (
+        "name",
+        "unit_price",
+        "total",
+        "fulfilled",
+        "returned",
+        "outstanding",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> Any:
         # In a PATCH too a line is whole.

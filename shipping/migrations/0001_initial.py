@@ -119,6 +119,7 @@ class Migration(migrations.Migration):
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
                 ("fence", models.UUIDField(editable=False, null=True)),
+                ("leased_until", models.DateTimeField(editable=False, null=True)),
                 ("attempts", models.PositiveIntegerField(default=0, editable=False)),
                 ("handed_at", models.DateTimeField(editable=False, null=True)),
                 ("sent_at", models.DateTimeField(editable=False, null=True)),
@@ -139,6 +140,7 @@ class Migration(migrations.Migration):
                 ("cost_currency", models.CharField(blank=True, editable=False, max_length=3)),
                 ("cancel_asked_at", models.DateTimeField(editable=False, null=True)),
                 ("last_event_at", models.DateTimeField(editable=False, null=True)),
+                ("fulfilled_at", models.DateTimeField(editable=False, null=True)),
                 ("heard_at", models.DateTimeField(editable=False, null=True)),
                 ("polled_at", models.DateTimeField(editable=False, null=True)),
                 ("error_code", models.CharField(blank=True, editable=False, max_length=64)),
@@ -551,7 +553,21 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("verb", models.CharField(max_length=16)),
+                (
+                    "verb",
+                    models.CharField(
+                        choices=[
+                            ("created", "Set up"),
+                            ("changed", "Changed"),
+                            ("paused", "Paused"),
+                            ("resumed", "Resumed"),
+                            ("ended", "Ended"),
+                            ("skipped", "A date skipped"),
+                            ("announced", "Customer told of the next date"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
                 ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("reason", models.CharField(blank=True, max_length=500)),
                 ("changes", models.JSONField(default=dict)),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
@@ -22,10 +23,28 @@ from bookings.services import (
 )
 from catalog.models import Category
 from catalog.services import NewVariant, create_category, create_product
+from core import clock
 from customers.models import Customer
 from customers.services import create_customer, update_customer
 from demo.accounts import DEMO_ACCOUNTS
-from orders.services import Wanted, accept_order, fulfil_order, place_order, reject_order
+from orders.services import (
+    Delivery,
+    Wanted,
+    accept_order,
+    fulfil_order,
+    place_order,
+    reject_order,
+)
+from orders.states import DeliveryMethod
+from shipping.providers import Address
+from shipping.services import (
+    active_carrier,
+    cancel_shipment,
+    create_standing_order,
+    prepare_shipment,
+    update_carrier,
+)
+from shipping.states import DeliveryService, Interval
 
 _CATEGORIES = [("Groceries", None), ("Drinks", "Groceries"), ("Home", None), ("Clothes", None)]
 
@@ -94,6 +113,7 @@ class Command(BaseCommand):
         customers = _customers(users["shopper"])
         _orders(customers, by=users["shopkeeper"])
         _bookings(customers, by=users["shopkeeper"])
+        _shipments(customers, by=users["shopkeeper"])
         self.stdout.write("Loaded the demo shop.")
 
 
@@ -164,3 +184,63 @@ def _bookings(customers: list[Customer], *, by: User) -> None:
         [time] = next_free_times(resource=default_resource(), after=tomorrow, most=1)
         booking = book(time=time, services=services, customer=customer, by=by)
     confirm_booking(booking_id=booking.pk, by=by)
+
+
+def _shipments(customers: list[Customer], *, by: User) -> None:
+    """Ship where there are carriers: `make run` plays them, so that what goes at once arrives."""
+    if not settings.SHIPPING_PROVIDERS:
+        return
+    wanjiru, otieno, *_ = customers
+    atonce, batches = settings.SHIPPING_PROVIDERS[0], settings.SHIPPING_PROVIDERS[-1]
+    if batches != atonce:
+        workdays = [0, 1, 2, 3, 4]
+        update_carrier(carrier_id=active_carrier(batches).pk, days=workdays)
+    shipments = [
+        prepare_shipment(
+            order_id=_to_ship(customer, sku, by=by), carrier=carrier, service=service, by=by
+        )
+        for customer, sku, carrier, service in (
+            (wanjiru, "KAHAWA-250", atonce, DeliveryService.EXPRESS),
+            (otieno, "SABUNI-1", batches, DeliveryService.STANDARD),
+            (otieno, "CHAI-500", batches, DeliveryService.STANDARD),
+        )
+    ]
+    cancel_shipment(shipment_id=shipments[-1].pk, by=by, reason="He comes to fetch it.")
+    create_standing_order(
+        customer=wanjiru,
+        items=[Wanted(sku="UNGA-2", quantity=2), Wanted(sku="SUKARI-1", quantity=1)],
+        address=_address(wanjiru),
+        interval=Interval.WEEK,
+        every=2,
+        start=clock.today() + timedelta(days=2),
+        by=by,
+    )
+
+
+def _to_ship(customer: Customer, sku: str, *, by: User) -> int:
+    address = _address(customer)
+    order = place_order(
+        customer=customer,
+        lines=[Wanted(sku=sku, quantity=2)],
+        delivery=Delivery(
+            delivery_method=DeliveryMethod.DELIVERY,
+            recipient=address.recipient,
+            address_line_1=address.line_1,
+            city=address.city,
+            postcode=address.postcode,
+            country=address.country,
+        ),
+        by=by,
+    )
+    return accept_order(order_id=order.pk, by=by).pk
+
+
+def _address(customer: Customer) -> Address:
+    return Address(
+        recipient=customer.name,
+        line_1="Moi Avenue 12",
+        line_2="",
+        city="Nairobi",
+        postcode="00100",
+        country="KE",
+    )

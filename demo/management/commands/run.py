@@ -25,18 +25,26 @@ from core.embedded_postgres.backend.base import DatabaseWrapper as EmbeddedDatab
 from core.supervisor import Program, Supervisor
 from demo import demo_env
 from demo.accounts import DEMO_ACCOUNTS
+from demo.carrier import Keys
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60
+# Where the demo's carriers are, if it plays them.
+CARRIER_PORT = "FAKE_CARRIER_PORT"
 PROJECT = Path(__file__).resolve().parents[3]
 
 
 class Command(BaseCommand):
-    help = "Run the demo shop: database, web server, worker and ticker. PORT is 8000 by default."
+    help = (
+        "Run the demo shop: database, web server, worker, ticker and carriers that it plays."
+        " PORT is 8000 by default."
+    )
     # They run in the processes that this one starts.
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.SHIPPING_PROVIDERS:
+            _start_anew_with_carriers()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             exit_code = self._run(port=_free_port())
@@ -96,6 +104,18 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _start_anew_with_carriers() -> NoReturn:
+    """Put this process in its own place, with settings that lead to carriers that the demo plays.
+
+    Where the shop works with carriers of its own, nobody plays any.
+    """
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    carriers = {CARRIER_PORT: str(port), **Keys.new().environment(f"http://{HOST}:{port}")}
+    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | carriers)  # noqa: S606  us
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -148,11 +168,15 @@ def _programs(*, port: int) -> list[Program]:
     ]
     # A person reads a terminal; a file or another program gets the lines whole.
     env = {} if "LOG_FORMAT" in os.environ or not sys.stderr.isatty() else {"LOG_FORMAT": "plain"}
-    return [
+    programs = [
         Program(name="web", argv=gunicorn, env=env),
         Program(name="worker", argv=[*manage, "worker"], env=env),
         Program(name="ticker", argv=[*manage, "ticker"], env=env),
     ]
+    if carrier_port := os.environ.get(CARRIER_PORT):
+        carrier = [*manage, "fake_carrier", "--port", carrier_port]
+        programs.append(Program(name="carrier", argv=carrier, env=env))
+    return programs
 
 
 def _readiness(address: str) -> str | None:
@@ -194,6 +218,14 @@ def _banner(address: str) -> str:
             "",
             f"  A program's access, for the README's tour: {demo_env.path()}",
             "",
+            *(
+                [
+                    f"  The carriers are played here; their book: {settings.VAR_DIR}/carrier.jsonl",
+                    "",
+                ]
+                if CARRIER_PORT in os.environ
+                else []
+            ),
             "  Ctrl-C stops it.",
             "",
         ]

@@ -2,5 +2,5 @@
 
 
 def storable(text: str, limit: int | None = None) -> str:
-    """Return a gateway's words without what no column takes, or what they tell would be lost."""
+    """Return words from outside without what no column takes, or what they tell would be lost."""
     return text.replace("\x00", "").encode(errors="replace").decode()[:limit]

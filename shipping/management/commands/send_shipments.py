@@ -1,0 +1,49 @@
+"""`manage.py send_shipments`: what waits for its carrier's next batch goes out now."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from core import clock
+from shipping.models import Shipment
+from shipping.services import send_due_shipments, send_now
+
+
+class Command(BaseCommand):
+    help = (
+        "Send what waits: for its carrier's next batch, or for another try. Workers do so by"
+        " themselves when it is due."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("numbers", nargs="*", help="Only these, such as S1001.")
+        parser.add_argument("--carrier", help="Only what goes by this one, such as courier.")
+        parser.add_argument("--dry-run", action="store_true", help="Only list what would be sent.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = clock.now()
+        waiting = Shipment.objects.waiting_until_later(now) | Shipment.objects.to_send(now)
+        if options["carrier"]:
+            waiting = waiting.filter(carrier__name=options["carrier"])
+        if numbers := options["numbers"]:
+            waiting = waiting.filter(number__in=numbers)
+        found = list(waiting.select_related("order", "carrier").order_by("due_at", "pk"))
+        if missing := sorted(set(numbers) - {shipment.number for shipment in found}):
+            raise CommandError(f"Nothing waits that is called {', '.join(missing)}.")
+        for shipment in found:
+            print(
+                f"{shipment.number} of order {shipment.order.number}: {shipment.service} by"
+                f" {shipment.carrier.name} to {shipment.city}, due {shipment.due_at:%Y-%m-%d %H:%M}"
+                f" UTC, {shipment.attempts} tries before."
+            )
+        if options["dry_run"] or not found:
+            print(f"{len(found)} would be sent.")
+            return
+        send_now(by=None, shipment_ids=[shipment.pk for shipment in found])
+        while send_due_shipments():
+            pass
+        after = Shipment.objects.in_bulk([shipment.pk for shipment in found])
+        for shipment in found:
+            now_it_is = after[shipment.pk]
+            why = f": {now_it_is.error}" if now_it_is.error else ""
+            print(f"{shipment.number} is {now_it_is.state.label.lower()}{why}")

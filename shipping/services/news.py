@@ -1,0 +1,306 @@
+"""What carriers tell us: stored as it came, then folded into shipments.
+
+Events come late, twice and out of order. A shipment stands where the last of them says, by the
+carrier's clock; of one moment the one that is later in a shipment's life. That is so in whatever
+order, and however often, they are folded in.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.utils import timezone
+
+from core import clock, jobs
+from core.stored import storable
+from orders.models import Order
+from orders.services import Wanted, fulfil_order
+from orders.states import OrderStatus
+from shipping.models import Carrier, News, ParcelItem, Shipment, ShipmentEvent
+from shipping.providers import Malformed, Request, provider
+from shipping.providers import News as Told
+from shipping.states import OPEN, RANKS, NewsSource, NewsState, ShipmentStatus, ShipmentVerb
+
+from .telling import label_of, tell
+from .timeline import locked, record
+
+logger = logging.getLogger("duka.shipping")
+
+# What is outside is no time of a shipment, and further out no clock can show it. One from the
+# future would keep all that is told after it from counting.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+AHEAD = timedelta(days=1)
+
+
+def receive_news(*, name: str, request: Request) -> bool:
+    """Store what a carrier says, once; return whether it is something new.
+
+    Raises:
+        Forged: it does not prove to be the carrier's; nothing is stored.
+        Malformed: it proves to be, and cannot be understood; it is kept for a person.
+    """
+    nonce = provider(name).authenticate(request)
+    told: Sequence[Told] = ()
+    problem = ""
+    try:
+        told = _read(name, request.body, request.content_type)
+    except Malformed as error:
+        problem = storable(str(error), 300)
+    carrier, _ = Carrier.objects.get_or_create(name=name)
+    stored = News(
+        carrier=carrier,
+        source=NewsSource.WEBHOOK,
+        nonce=_nonce_of(nonce, request),
+        content_type=storable(request.content_type, 100),
+        body=request.body,
+        state=NewsState.BAD if problem else NewsState.NEW,
+        detail=problem,
+        reference=_reference(told),
+    )
+    is_new = True
+    try:
+        with transaction.atomic():
+            stored.save(force_insert=True)
+    except IntegrityError:
+        # By Standard Webhooks the same id is the same webhook, sent again as the answer to it was
+        # lost: it counts once, and is answered as the first time. So it is where there is no id,
+        # and where somebody else repeats it within the time for which its signature is good.
+        is_new = False
+        if not problem:
+            # Where it could not be understood the first time, it may be now.
+            News.objects.filter(carrier=carrier, nonce=stored.nonce, state=NewsState.BAD).update(
+                state=NewsState.NEW
+            )
+    logger.info("news of %s", name, extra={"reference": stored.reference, "is_new": is_new})
+    if problem:
+        raise Malformed(problem)
+    return is_new
+
+
+def look_at_news() -> int:
+    """Fold in what was told; return how many."""
+    # Told of before its shipment was known as handed over.
+    News.objects.filter(Exists(_handed_to(OuterRef("carrier"), OuterRef("reference")))).filter(
+        state=NewsState.UNMATCHED
+    ).update(state=NewsState.NEW)
+    looked_at = 0
+    # Each in a transaction of its own, in any order: workers take them from each other.
+    while not jobs.stopping() and _look_at_next():
+        looked_at += 1
+    return looked_at
+
+
+def replay_news(*, news_id: int | None = None) -> int:
+    """Have something looked at anew after a repair; return how many will be.
+
+    Without an id: all that could not be understood, or had no shipment. What was folded in before
+    is known, so that nothing happens twice.
+    """
+    stored = (
+        News.objects.filter(state__in=[NewsState.BAD, NewsState.UNMATCHED])
+        if news_id is None
+        else News.objects.filter(pk=news_id)
+    )
+    return stored.update(state=NewsState.NEW)
+
+
+@transaction.atomic
+def _look_at_next() -> bool:
+    stored = (
+        News.objects.filter(state=NewsState.NEW)
+        .select_related("carrier")
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("pk")
+        .first()
+    )
+    if stored is None:
+        return False
+    stored.detail = ""
+    try:
+        with transaction.atomic():
+            stored.state = _effect_of(stored)
+    except Malformed as error:
+        stored.state, stored.detail = NewsState.BAD, storable(str(error), 300)
+    except OperationalError:
+        # Not its fault: the database is gone, or two waited for each other. It comes again.
+        raise
+    except Exception as error:
+        # Put aside, or it would stop all after it.
+        logger.exception("news %s could not be folded in", stored.pk)
+        stored.state, stored.detail = NewsState.BAD, type(error).__name__
+    stored.save(update_fields=["state", "detail", "reference", "shipment"])
+    return True
+
+
+def _effect_of(stored: News) -> NewsState:
+    told = _told_by(stored)
+    unknown = [each for each in told if not _fold_stored(stored, each)]
+    stored.reference = _reference(unknown or told)
+    if not unknown:
+        return NewsState.DONE
+    stored.detail = "No shipment of this number was handed to this carrier."
+    return NewsState.UNMATCHED
+
+
+def _fold_stored(stored: News, told: Told) -> bool:
+    shipment = _handed_to(stored.carrier_id, told.number).first()
+    if shipment is None:
+        return False
+    fold(shipment=shipment, news=told, source=NewsSource(stored.source), stored=stored)
+    stored.shipment = shipment
+    return True
+
+
+def _handed_to(carrier: OuterRef | int, number: OuterRef | str) -> QuerySet[Shipment]:
+    """Return the shipment that a carrier may know by this number."""
+    return Shipment.objects.filter(carrier=carrier, number=number, handed_at__isnull=False)
+
+
+@transaction.atomic
+def fold(*, shipment: Shipment, news: Told, source: NewsSource, stored: News | None = None) -> bool:
+    """Let a shipment stand where its carrier says, if that is its last word; return whether so.
+
+    Args:
+        shipment: which; it is read anew once it is locked.
+        stored: what said so, where that was stored before. Else it is now, if it is new.
+
+    Raises:
+        Malformed: it is of a time that no shipment can have.
+    """
+    news = _checked(news)
+    # The order first, as everywhere: what is delivered fulfils it.
+    order = Order.objects.select_for_update(no_key=True).get(pk=shipment.order_id)
+    shipment = locked(shipment.pk)
+    shipment.order = order
+    shipment.heard_at = clock.now()
+    moved = False
+    events = shipment.timeline.filter(verb=ShipmentVerb.EVENT, at=news.at)
+    known = {ShipmentStatus(status) for status in events.values_list("status", flat=True)}
+    if news.status not in known:
+        entry = record(
+            shipment,
+            ShipmentVerb.EVENT,
+            status=news.status,
+            at=news.at,
+            detail=news.detail,
+            news=stored or _store_answer(shipment, news, source),
+        )
+        if _is_last(shipment, news, known):
+            moved = True
+            _move(shipment, entry)
+    shipment.save()
+    return moved
+
+
+def _is_last(shipment: Shipment, news: Told, known: set[ShipmentStatus]) -> bool:
+    """Tell whether nothing that was said is later, nor of that moment and of a higher rank."""
+    if shipment.last_event_at is None or shipment.last_event_at < news.at:
+        return True
+    return shipment.last_event_at == news.at and all(
+        RANKS[each] < RANKS[news.status] for each in known
+    )
+
+
+def _move(shipment: Shipment, entry: ShipmentEvent) -> None:
+    before, after = shipment.state, ShipmentStatus(entry.status)
+    shipment.status, shipment.last_event_at = after, entry.at
+    # News may be faster than the answer to who sent it, or come though that one never does.
+    shipment.sent_at = shipment.sent_at or clock.now()
+    shipment.error_code = shipment.error = ""
+    if before == after:
+        return
+    said = f"{label_of(shipment.carrier)} says: {after.label.lower()}."
+    if before == ShipmentStatus.CANCELLED:
+        _note(shipment, f"It was cancelled, but {said}")
+    if shipment.cancel_asked_at is not None and after not in OPEN:
+        shipment.cancel_asked_at = None
+        _note(shipment, f"It was to be cancelled, but {said}")
+    if shipment.order.status not in {OrderStatus.ACCEPTED, OrderStatus.FULFILLED}:
+        _note(shipment, f"Its order is {shipment.order.state.label.lower()}, but {said}")
+    elif shipment.fulfilled_at is not None:
+        if after != ShipmentStatus.DELIVERED:
+            _note(shipment, f"It was delivered and its pieces count as such, but {said}")
+    elif after == ShipmentStatus.DELIVERED:
+        _fulfil(shipment)
+    tell(shipment, entry)
+
+
+def _note(shipment: Shipment, sentence: str) -> None:
+    if sentence not in shipment.attention:
+        shipment.attention = f"{shipment.attention} {sentence}".strip()
+
+
+def _fulfil(shipment: Shipment) -> None:
+    """Let its pieces be fulfilled, at most those that are outstanding: some were by hand."""
+    packed = ParcelItem.objects.filter(parcel__shipment=shipment).order_by().values("line")
+    pieces = dict(packed.annotate(Sum("quantity")).values_list("line", "quantity__sum"))
+    wanted = [
+        Wanted(sku=line.sku, quantity=quantity)
+        for line in shipment.order.lines.all()
+        if (quantity := min(pieces.get(line.pk, 0), line.outstanding))
+    ]
+    if wanted:
+        fulfil_order(order_id=shipment.order_id, by=None, lines=wanted)
+    shipment.fulfilled_at = clock.now()
+
+
+def _store_answer(shipment: Shipment, news: Told, source: NewsSource) -> News:
+    said = {"number": news.number, "status": news.status, "at": news.at.isoformat()}
+    return News.objects.create(
+        carrier=shipment.carrier,
+        source=source,
+        content_type="application/json",
+        body=json.dumps({**said, "detail": news.detail}).encode(),
+        state=NewsState.DONE,
+        reference=news.number[:64],
+        shipment=shipment,
+    )
+
+
+def _told_by(stored: News) -> Sequence[Told]:
+    if stored.source == NewsSource.POLL:
+        said = json.loads(bytes(stored.body))
+        at, status = datetime.fromisoformat(said["at"]), ShipmentStatus(said["status"])
+        return [Told(**{**said, "at": at, "status": status})]
+    return _read(stored.carrier.name, bytes(stored.body), stored.content_type)
+
+
+def _read(name: str, body: bytes, content_type: str) -> Sequence[Told]:
+    """Return what a webhook says, as the database and every clock can hold it.
+
+    Raises `Malformed`.
+    """
+    try:
+        told = provider(name).read(body, content_type)
+    except Malformed:
+        raise
+    except Exception as error:
+        # What a plug-in did not foresee is kept all the same.
+        logger.exception("a webhook of %s could not be read", name)
+        raise Malformed(f"It cannot be read: {type(error).__name__}.") from None
+    return [_checked(each) for each in told]
+
+
+def _checked(told: Told) -> Told:
+    # The real time, as well as where simulated days run: it is the carrier's clock that says it.
+    latest = max(timezone.now(), clock.now()) + AHEAD
+    if not EARLIEST <= told.at <= latest:
+        raise Malformed("Its time is none that a shipment can have.")
+    return replace(told, number=storable(told.number), detail=storable(told.detail))
+
+
+def _reference(told: Sequence[Told]) -> str:
+    return told[0].number[:64] if told else ""
+
+
+def _nonce_of(nonce: str, request: Request) -> str:
+    """Return what one delivery is known by: what the carrier says, else what is in it."""
+    if nonce.isascii() and nonce.isprintable() and 0 < len(nonce) <= 128:
+        return nonce
+    words = nonce.encode(errors="replace") or request.body
+    return f"sha256:{hashlib.sha256(words).hexdigest()}"

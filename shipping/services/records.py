@@ -1,0 +1,139 @@
+"""What follows when a customer is merged, asks for their data, or is forgotten."""
+
+from contextlib import suppress
+from typing import Any
+
+from django.db import transaction
+from django.db.models.expressions import RawSQL
+
+from customers.models import Customer
+from shipping.exceptions import MoveNotAllowed
+from shipping.models import (
+    News,
+    Occurrence,
+    Shipment,
+    ShipmentEvent,
+    StandingOrder,
+    StandingOrderChange,
+)
+from shipping.states import NewsState, OccurrenceStatus, ShipmentStatus, StandingOrderStatus
+
+from .life import end_standing_order
+from .preparing import cancel_shipment
+
+# Stands where there must be something.
+FORGOTTEN = "–"
+_ADDRESS = ["recipient", "line_1", "line_2", "city", "postcode", "country"]
+# To which country is the books' business.
+_PERSONAL = _ADDRESS[:-1]
+_BLANK = {name: "" if name in {"line_2", "postcode"} else FORGOTTEN for name in _PERSONAL}
+_LEFT = "They deleted their account."
+
+
+def move_standing_orders(*, source: Customer, target: Customer) -> None:
+    """Let the standing orders of one customer record be another's: both are one person.
+
+    Their shipments follow their orders.
+    """
+    StandingOrder.objects.filter(customer=source).update(customer=target)
+
+
+def personal_data(*, customer: Customer) -> dict[str, list[dict[str, Any]]]:
+    """Return what is kept of a customer's shipments and standing orders, the newest first."""
+    shipments = Shipment.objects.filter(order__customer=customer).for_display()
+    standing_orders = StandingOrder.objects.filter(customer=customer).for_display()
+    return {
+        "shipments": [_shipment(each) for each in shipments],
+        "standing_orders": [_standing_order(each) for each in standing_orders],
+    }
+
+
+def _shipment(shipment: Shipment) -> dict[str, Any]:
+    return {
+        "number": shipment.number,
+        "order": shipment.order.number,
+        "carrier": shipment.carrier.name,
+        "status": shipment.status,
+        "delivery_address": {name: getattr(shipment, name) for name in _ADDRESS},
+        "tracking_url": shipment.tracking_url,
+        "parcels": [
+            [{"sku": item.line.sku, "quantity": item.quantity} for item in parcel.items.all()]
+            for parcel in shipment.parcels.all()
+        ],
+        "timeline": [
+            {
+                "what": entry.verb,
+                "status": entry.status,
+                "at": entry.at,
+                "detail": entry.customers_detail,
+            }
+            for entry in shipment.timeline.all()
+            if not entry.is_internal
+        ],
+    }
+
+
+def _standing_order(standing: StandingOrder) -> dict[str, Any]:
+    return {
+        "number": standing.number,
+        "status": standing.status,
+        "interval": standing.interval,
+        "every": standing.every,
+        "start": standing.start,
+        "end": standing.end,
+        "count": standing.count,
+        "delivery_address": {name: getattr(standing, name) for name in _ADDRESS},
+        "items": [
+            {"sku": item.variant.sku, "quantity": item.quantity} for item in standing.items.all()
+        ],
+        "dates": [
+            {"on": each.on, "status": each.status, "order": each.order and each.order.number}
+            for each in standing.occurrences.all()
+        ],
+        "history": [
+            {"what": each.verb, "at": each.at, "reason": each.reason, "changes": each.changes}
+            for each in standing.history.all()
+        ],
+    }
+
+
+@transaction.atomic
+def forget_customer(*, customer: Customer) -> None:
+    """Keep of a customer's shipments and standing orders what the books need, not where they live.
+
+    Nothing is sent to an address that is forgotten: what no carrier has is called off.
+    """
+    shipments = Shipment.objects.filter(order__customer=customer)
+    ours = shipments.filter(status__in=[ShipmentStatus.WAITING, ShipmentStatus.REFUSED])
+    for key in ours.order_by("pk").values_list("pk", flat=True):
+        with suppress(MoveNotAllowed):
+            # Its carrier may have it, and calls nothing off.
+            cancel_shipment(shipment_id=key, by=None, reason=_LEFT)
+    shipments.update(**_BLANK, tracking_url="", error="")
+    timeline = ShipmentEvent.objects.filter(shipment__order__customer=customer)
+    timeline.exclude(detail__in=["", _LEFT]).update(detail="")
+    timeline.filter(changes__has_any_keys=_PERSONAL).update(
+        changes=RawSQL("changes - %s::text[]", [_PERSONAL])
+    )
+    # It says nothing more; the row stays, so that what comes once more is known as that.
+    told = News.objects.filter(shipment__order__customer=customer, state=NewsState.DONE)
+    told.update(body=b"", detail="")
+
+    standing_orders = StandingOrder.objects.filter(customer=customer)
+    for key in standing_orders.exclude(status=StandingOrderStatus.ENDED).values_list(
+        "pk", flat=True
+    ):
+        end_standing_order(standing_order_id=key, by=None, reason=_LEFT)
+    # What waits for goods of one that was over already.
+    Occurrence.objects.filter(
+        standing_order__customer=customer, status=OccurrenceStatus.WAITING
+    ).update(status=OccurrenceStatus.SKIPPED, try_at=None, reason=_LEFT)
+    standing_orders.update(**_BLANK)
+    history = StandingOrderChange.objects.filter(standing_order__customer=customer)
+    history.filter(changes__has_any_keys=_PERSONAL).update(
+        changes=RawSQL("changes - %s::text[]", [_PERSONAL])
+    )
+    if customer.user_id is not None:
+        history.filter(by=customer.user_id).update(reason="")
+        dates = Occurrence.objects.filter(standing_order__customer=customer)
+        dates.filter(by=customer.user_id).update(reason="")

@@ -1,0 +1,55 @@
+"""`python -m shipping.tests.simulation worker`: `manage.py` on simulated days.
+
+The file that SIMULATION names says how many seconds ahead of time they are. Of the periodic jobs
+there are only those that bring standing orders to their customers, and they come often.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import django
+from django.core.management import execute_from_command_line
+from django.utils import timezone
+
+OFTEN = timedelta(seconds=0.4)
+JOBS = {
+    "core.tasks.reap_lost_tasks",
+    "shipping.tasks.retry_waiting",
+    "shipping.tasks.run_standing_orders",
+    "shipping.tasks.send_shipments",
+}
+
+
+def clock_of(path: Path) -> Callable[[], datetime]:
+    return lambda: timezone.now() + timedelta(seconds=float(path.read_text()))
+
+
+def be_ahead(path: Path, shown: datetime) -> None:
+    """Let the clock of all processes show a moment now."""
+    written = path.with_suffix(".new")
+    written.write_text(str((shown - timezone.now()).total_seconds()))
+    # At once, as others read it meanwhile.
+    written.replace(path)
+
+
+def main() -> None:
+    django.setup()
+    # Their models need Django to be set up.
+    from core import clock, jobs  # noqa: PLC0415
+    from notifications import receivers  # noqa: PLC0415
+
+    clock.now = clock_of(Path(os.environ["SIMULATION"]))
+    # Nobody here has a phone: to wake a worker for each message would take most of the time.
+    receivers.enqueue_on_commit = lambda *_: None
+    for name in list(jobs._periodic):
+        task, _ = jobs._periodic.pop(name)
+        if name in JOBS:
+            jobs.periodic(every=OFTEN)(task)
+    execute_from_command_line(["manage.py", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()
