@@ -247,12 +247,12 @@ class ShipmentAdmin(MovingAdmin):
     def contents(self, shipment: Shipment) -> Any:
         return format_html_join(
             "",
-            "<p>{}. {} ({:,} g)</p>",
+            "<p>{}. {} ({} g)</p>",
             (
                 (
                     parcel.position,
                     ", ".join(f"{each.quantity} × {each.line.name}" for each in parcel.items.all()),
-                    parcel.weight,
+                    f"{parcel.weight:,}",
                 )
                 for parcel in shipment.parcels.prefetch_related("items__line")
             ),
@@ -606,12 +606,12 @@ class StandingOrderAdmin(MovingAdmin):
     def what_comes(self, standing: StandingOrder) -> Any:
         return format_html_join(
             "",
-            "<p>{}: {} {:,} {}</p>",
+            "<p>{}: {} {} {}</p>",
             (
                 (
                     each.on,
                     settings.SHOP_CURRENCY,
-                    each.total,
+                    f"{each.total:,.2f}",
                     " ".join(each.notices),
                 )
                 for each in services.preview(standing)
@@ -628,6 +628,13 @@ class StandingOrderAdmin(MovingAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # What came of it stays in the books; it is ended instead.
         return False
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is not None and not self._may_edit(request, obj):
+            kwargs["form"] = forms.ModelForm
+        return super().get_form(request, obj, change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

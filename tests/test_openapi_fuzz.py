@@ -40,6 +40,10 @@ from notifications.models import Message
 from orders import services
 from orders.services import Addition, Shopper, Wanted
 from orders.tests.factories import IN_STATUS
+from shipping.tests.conftest import carriers  # noqa: F401  lets the shop work with them
+from shipping.tests.faces import NewsFactory, StandingOrderFactory
+from shipping.tests.factories import IN_STATUS as SHIPMENTS
+from shipping.tests.factories import CarrierFactory, DeliveryOrderFactory
 from uploads.tests.factories import csv_of, uploaded
 
 from .fuzz import TIMES, fuzzing
@@ -98,6 +102,14 @@ def shop(db, one_connection, settings, tmp_path):
         for each in BOOKINGS.values()
         for customer in customers
     ]
+    to_ship = [DeliveryOrderFactory.create(customer=each, lines=lines) for each in customers]
+    orders += to_ship
+    shipments = [
+        each.create(order=DeliveryOrderFactory.create(customer=customers[0], lines=lines))
+        for each in SHIPMENTS.values()
+    ]
+    standing = [StandingOrderFactory.create(customer=each, items=lines) for each in customers]
+    news = [NewsFactory.create(state=state).pk for state in ("unmatched", "bad", "done")]
     by_address = {
         "orders": [order.number for order in orders],
         "customers": [each.code for each in customers],
@@ -112,6 +124,10 @@ def shop(db, one_connection, settings, tmp_path):
         "uploads": [upload.pk],
         "service-orders": [each.pk for each in bookings],
         "services": offered,
+        "shipments": [each.number for each in shipments],
+        "carriers": [CarrierFactory.create(name=each).name for each in ("courier", "parcelpost")],
+        "carrier-news": news,
+        "standing-orders": [each.number for each in standing],
         "audit": list(AuditEntry.objects.values_list("pk", flat=True)),
     }
     by_name = {
@@ -131,6 +147,9 @@ def shop(db, one_connection, settings, tmp_path):
         "country": ["KE"],
         "datetime": ["2029-06-04T09:00:00Z", "2029-01-01T09:00:00Z"],
         "resource": ["default"],
+        "carrier": by_address["carriers"],
+        "start": ["2029-01-01"],
+        "on": ["2029-01-01", "2029-01-08"],
         "services": [[{"id": "123"}], [{"id": 789}]],
         "to": [boss.pk],
         "rights": [["see_orders"]],

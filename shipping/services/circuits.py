@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from shipping.models import Carrier
 from shipping.providers import Refused, Unclear
+from shipping.states import FAILURES
 
-FAILURES = 5
 # Seconds: the pause after each doubles, from two.
 LONGEST_PAUSE = 60
 

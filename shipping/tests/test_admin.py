@@ -88,6 +88,7 @@ def test_every_page_opens_and_what_a_carrier_has_has_nothing_to_type_in(admin, s
     page = admin.get(f"/admin/shipping/shipment/{shipment.pk}/change/")
 
     assert page.status_code == 200
+    assert "1 × " in page.content.decode()
     typed = "carrier" in page.context["adminform"].form.fields
     assert typed == (status in {"waiting", "refused"})
     assert admin.post(f"/admin/shipping/shipment/{shipment.pk}/delete/").status_code == 403

@@ -31,7 +31,7 @@ from tests.processes import wait_until as wait_until_within
 from .factories import StandingOrderFactory
 from .simulation import be_ahead, clock_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 # With others' tests beside it a machine may be slow.
 wait_until = partial(wait_until_within, seconds=300)
