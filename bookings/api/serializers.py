@@ -269,14 +269,20 @@ class ServiceReference(ContractInput):
         return attrs["id"]
 
 
-class _References(serializers.ListSerializer[Any]):
+class ShortList(serializers.ListSerializer[Any]):
+    most: ClassVar[int]
+    too_long: ClassVar[str]
+
     def run_validation(self, data: Any = serializers.empty) -> Any:
         # Before each is looked at: a million of them would be a long answer.
-        if isinstance(data, list) and len(data) > MAX_SERVICES:
-            raise serializers.ValidationError(
-                f"A booking has at most {MAX_SERVICES} services.", code="max_length"
-            )
+        if isinstance(data, list) and len(data) > self.most:
+            raise serializers.ValidationError(self.too_long, code="max_length")
         return super().run_validation(data)
+
+
+class _References(ShortList):
+    most = MAX_SERVICES
+    too_long = f"A booking has at most {MAX_SERVICES} services."
 
 
 @extend_schema_serializer(

@@ -19,7 +19,7 @@ from core.sequences import next_value
 from customers.models import Customer
 from customers.services import hold_customer
 
-from .availability import next_free_times
+from .availability import next_free_times, too_near
 from .history import allowed, described, hold_booking, hold_resources, record
 from .offered import default_resource, fee_of
 from .telling import in_shop
@@ -135,6 +135,8 @@ def change_booking(
         MoveNotAllowed: unless the booking is pending or confirmed.
         InvalidInput, BookingConflict: as `book` does.
     """
+    if time or resource:
+        _refuse_early(booking_id, time, resource)
     booking = hold_booking(booking_id=booking_id, to=resource)
     chosen = _chosen_anew(booking, services)
     if chosen and total_fee is None:
@@ -174,6 +176,16 @@ def change_booking(
     return booking
 
 
+def _refuse_early(booking_id: int, time: datetime | None, resource: Resource | None) -> None:
+    """Look once without the lock, as `book` does: who is late need not wait to be told so."""
+    seen = Booking.objects.open().select_related("resource").filter(pk=booking_id).first()
+    if seen is not None and (time or seen.datetime, resource or seen.resource) != (
+        seen.datetime,
+        seen.resource,
+    ):
+        refuse_clash(resource or seen.resource, time or seen.datetime, other_than=seen)
+
+
 @transaction.atomic
 def delete_booking(*, booking_id: int, by: "User | None") -> None:
     """Delete a booking with its history. Who was to come is told that it is cancelled."""
@@ -195,11 +207,7 @@ def refuse_clash(resource: Resource, time: datetime, *, other_than: Booking | No
     The gap of the earlier of two counts. They differ only where it was changed since: bookings
     to come got the new one then, unless they would clash by it.
     """
-    others = Booking.objects.live().filter(resource=resource)
-    if other_than is not None:
-        others = others.exclude(pk=other_than.pk)
-    near = others.reaching_into(time, time + resource.gap).order_by("datetime")
-    clash = near.values_list("datetime", flat=True).first()
+    clash = too_near(resource, time, other_than=other_than)
     if clash is None:
         return
     free = next_free_times(resource=resource, after=time)
@@ -325,9 +333,11 @@ def _change_resource(booking: Booking, to: Resource | None) -> dict[str, Any]:
 
 
 def _change_services(booking: Booking, to: Sequence[Service]) -> dict[str, Any]:
+    if not to:
+        return {}
     before = {each.service_id for each in booking.booked.all()}
     after = {service.pk for service in to}
-    if not to or before == after:
+    if before == after:
         return {}
     return {"services": [[str(key) for key in sorted(keys)] for keys in (before, after)]}
 

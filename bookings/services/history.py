@@ -31,12 +31,13 @@ def hold_booking(*, booking_id: int, to: Resource | None = None) -> Booking:
     while True:
         rows = Booking.objects.filter(pk=booking_id)
         of = rows.values_list("resource", flat=True).first()
-        hold_resources(*(each for each in (of, to and to.pk) if each))
+        held = hold_resources(*(each for each in (of, to and to.pk) if each))
         # Without its customer: joined before the wait for the lock, they may be another's since.
         booking = rows.select_for_update(no_key=True).first()
         if booking is None:
             raise BookingGone(f"Booking {booking_id} was deleted meanwhile.")
         if booking.resource_id == of:
+            booking.resource = held[of]
             return booking
 
 

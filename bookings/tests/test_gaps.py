@@ -59,6 +59,8 @@ def test_those_that_clash_may_keep_the_gap_that_they_were_booked_with(three):
     [clash] = services.change_gap(resource_id=resource.pk, gap=4 * HOUR, keep=True)
 
     assert (clash.earlier.pk, clash.later.pk) == (1, 2)
+    # Sent again with the rest of the resource, the gap that it has now is no change.
+    services.update_resource(resource_id=resource.pk, gap=4 * HOUR, name="Shop")
     assert gaps() == ({1: 3, 2: 4, 3: 4, 4: 3, 5: 3}, 4)
     # What is booked from now on keeps the new one.
     with pytest.raises(BookingConflict):

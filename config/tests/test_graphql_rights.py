@@ -16,7 +16,12 @@ from graphql_relay import to_global_id
 from accounts.models import User
 from accounts.services.memberships import suspend
 from accounts.tests.callers import employee, fresh, keeper, membership_of, person
-from bookings.tests.factories import BookingFactory, DoneBookingFactory, ServiceFactory
+from bookings.tests.factories import (
+    BookingFactory,
+    DoneBookingFactory,
+    ResourceFactory,
+    ServiceFactory,
+)
 from catalog.services import remove_product
 from catalog.tests.factories import CategoryFactory, VariantFactory
 from config.schema import schema
@@ -104,6 +109,8 @@ TABLE = [
     reads("myMessages", "/me/messages/"),
     reads("services", "/services/", shows="name"),
     *(reads("node", f"/services/{{{each}.pk}}/", about=each) for each in ("service", "retired")),
+    reads("resources", "/resources/", shows="code"),
+    *(reads("node", f"/resources/{{{each}.code}}/", about=each) for each in ("bay", "old_bay")),
     reads("availability", "/availability/"),
     reads("bookings", "/service-orders/", shows="customer"),
     reads("node", "/service-orders/{booking.pk}/", about="booking"),
@@ -185,7 +192,8 @@ KINDS = {
     "tea": "Variant", "secret": "Variant", "gone": "Variant",
     "order": "Order", "draft": "Order", "accepted": "Order", "fulfilled": "Order",
     "customer": "Customer", "category": "Category",
-    "service": "Service", "retired": "Service", "booking": "Booking", "done": "Booking",
+    "service": "Service", "retired": "Service", "bay": "Resource", "old_bay": "Resource",
+    "booking": "Booking", "done": "Booking",
 }  # fmt: skip
 
 
@@ -221,6 +229,8 @@ def shop():
         amina=amina,
         service=ServiceFactory.create(id=123),
         retired=ServiceFactory.create(active=False),
+        bay=ResourceFactory.create(),
+        old_bay=ResourceFactory.create(active=False),
         booking=BookingFactory.create(customer=customer),
         done=DoneBookingFactory.create(customer=customer),
     )

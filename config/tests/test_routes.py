@@ -255,6 +255,7 @@ def test_a_stranger_gets_no_field_of_graphql_or_it_says_why(key):
         ("Order", 401),
         ("Customer", 401),
         ("Service", 401),
+        ("Resource", 401),
         ("Booking", 401),
     ],
 )
@@ -276,6 +277,7 @@ def test_each_kind_of_things_with_an_id_is_asked_for():
         "Order",
         "Customer",
         "Service",
+        "Resource",
         "Booking",
     }
 
