@@ -11,7 +11,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 
-from .models import Membership, User
+from .models import User
 from .oidc import backchannel, claims, keyring, tokens
 from .oidc.discovery import endpoint
 from .oidc.errors import InvalidTokenError, ProviderUnavailableError
@@ -25,15 +25,7 @@ class MembershipBackend(BaseBackend):
     """What memberships, and machines' grants, let somebody do."""
 
     def get_user(self, user_id: int) -> User | None:
-        # In one statement for all who work here, as every one of their requests asks.
-        memberships = list(
-            Membership.objects.filter(user=user_id, user__is_active=True).select_related("user")
-        )
-        if not memberships:
-            return User.objects.filter(pk=user_id, is_active=True).first()
-        user: User = memberships[0].user
-        user.__dict__["_prefetched_objects_cache"] = {"memberships": memberships}
-        return user
+        return User.objects.filter(pk=user_id, is_active=True).first()
 
     def get_all_permissions(self, user_obj: User | AnonymousUser, obj: Any = None) -> set[str]:
         if not isinstance(user_obj, User) or not user_obj.is_active or obj is not None:
