@@ -143,6 +143,7 @@ def test_a_task_in_whose_middle_the_session_ended_is_run_again_by_the_same_worke
 
 JOBS = {
     "accounts.tasks.remove_old_sign_ins",
+    "bookings.tasks.remind_customers",
     "core.tasks.reap_lost_tasks",
     "core.tasks.remove_old_records",
     "customers.tasks.remove_old_codes",
