@@ -176,14 +176,15 @@ def change_booking(
     return booking
 
 
-def _refuse_early(booking_id: int, time: datetime | None, resource: Resource | None) -> None:
+def _refuse_early(booking_id: int, time: datetime | None, to: Resource | None) -> None:
     """Look once without the lock, as `book` does: who is late need not wait to be told so."""
-    seen = Booking.objects.open().select_related("resource").filter(pk=booking_id).first()
-    if seen is not None and (time or seen.datetime, resource or seen.resource) != (
-        seen.datetime,
-        seen.resource,
-    ):
-        refuse_clash(resource or seen.resource, time or seen.datetime, other_than=seen)
+    booking = Booking.objects.open().select_related("resource").filter(pk=booking_id).first()
+    if booking is None:
+        return
+    resource = _as_it_is(to) if to and to != booking.resource else booking.resource
+    time = time or booking.datetime
+    if (time, resource) != (booking.datetime, booking.resource):
+        refuse_clash(resource, time, other_than=booking)
 
 
 @transaction.atomic
