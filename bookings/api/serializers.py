@@ -9,6 +9,7 @@ from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from bookings.models import (
     LARGEST_ID,
@@ -180,8 +181,9 @@ class BookingChangeSerializer(serializers.ModelSerializer[BookingChange]):
     def to_representation(self, change: BookingChange) -> dict[str, Any]:
         data = super().to_representation(change)
         request = self.context.get("request")
-        shop = request is None or can_see_bookings(request.user)
-        return data if shop else data | {"by": None}
+        if request is None or can_see_bookings(request.user):
+            return data
+        return data | {"by": None, "changes": change.customers_part}
 
 
 _ORDER = {
@@ -280,9 +282,14 @@ class ShortList(serializers.ListSerializer[Any]):
         return super().run_validation(data)
 
 
+TOO_MANY_SERVICES = ErrorDetail(
+    f"A booking has at most {MAX_SERVICES} services.", code="max_length"
+)
+
+
 class _References(ShortList):
     most = MAX_SERVICES
-    too_long = f"A booking has at most {MAX_SERVICES} services."
+    too_long = TOO_MANY_SERVICES
 
 
 @extend_schema_serializer(

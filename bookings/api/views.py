@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+
+# Of C, it ends the process at a number of thousands of digits.
+from ijson.backends import python as ijson
+from ijson.common import JSONError
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +34,7 @@ from core.permissions import Predicate, signed_in
 
 from .filters import ServiceFilter, ServiceOrderFilter
 from .serializers import (
+    TOO_MANY_SERVICES,
     AvailabilityQuery,
     AvailabilitySerializer,
     MoveInput,
@@ -121,6 +129,15 @@ class ServiceOrderViewSet(ResourceViewSet):
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "id": int(self.kwargs.get("pk", 0))}
 
+    def read_body(self, request: Request) -> None:
+        try:
+            super().read_body(request)
+        except RequestDataTooBig:
+            # A million services are told what is wrong with them, without being read.
+            if has_more_services(request._request.read(256 * 1024), services.MAX_SERVICES):
+                raise ValidationError({"services": [TOO_MANY_SERVICES]}) from None
+            raise
+
     def create(self, request: Request) -> Response:
         """Book services at a time.
 
@@ -206,7 +223,7 @@ class ServiceOrderViewSet(ResourceViewSet):
     def _seen(self) -> Booking:
         """Return the addressed booking, unlocked: nobody waits for what they cannot know of."""
         return get_object_or_404(
-            Booking.objects.visible_to(self.request.user), pk=self.kwargs["pk"]
+            Booking.objects.visible_to(self.request.user).only("pk"), pk=self.kwargs["pk"]
         )
 
     def _change(self, changes: dict[str, Any]) -> Response:
@@ -223,6 +240,15 @@ class ServiceOrderViewSet(ResourceViewSet):
         return self.change_locked(
             lambda booking: verb(booking_id=booking.pk, by=self.caller, **arguments)
         )
+
+
+def has_more_services(document: bytes, most: int) -> bool:
+    """Tell whether the beginning of a service order names more services than so many."""
+    services = ijson.items(BytesIO(document), "services.item")
+    try:
+        return any(number > most for number, _ in enumerate(services, 1))
+    except (JSONError, ValueError):
+        return False
 
 
 class AvailabilityView(APIView):

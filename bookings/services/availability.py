@@ -53,16 +53,26 @@ def last_offered_day() -> date:
     return shop_day(timezone.now()) + ahead * _DAY
 
 
-def next_free_times(*, resource: Resource, after: datetime, most: int = 3) -> list[datetime]:
+def next_free_times(
+    *,
+    resource: Resource,
+    after: datetime,
+    most: int = 3,
+    minutes: int = 0,
+    moved: Booking | None = None,
+) -> list[datetime]:
     """Return the first times at or after `after`, and not over, that can be booked.
 
-    None of them is beyond what shoppers may book, unless `after` is.
+    What begins there is `minutes` long, and `moved` makes room. None of them is beyond what
+    shoppers may book, unless `after` is.
     """
     after = max(after, timezone.now())
     first = shop_day(after)
     last = last_offered_day()
     until = last if first <= last else date.max
-    days = _days(resource, first, first + _HORIZON, minutes=0, after=after, until=until)
+    days = _days(
+        resource, first, first + _HORIZON, minutes=minutes, after=after, until=until, moved=moved
+    )
     return list(islice((each for day in days for each in day.times), most))
 
 

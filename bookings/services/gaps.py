@@ -65,6 +65,8 @@ def change_gap(*, resource_id: int, gap: timedelta, keep: bool = False) -> list[
         InvalidInput: such a gap cannot be.
     """
     held = hold_resources(resource_id)[resource_id]
+    if gap % timedelta(minutes=1):
+        raise InvalidInput.at("gap", detail="Whole minutes.", code="invalid")
     clashes = clashes_by(resource=held, gap=gap)
     if clashes and not keep:
         raise GapClash(f"Bookings would clash: {'; '.join(map(str, clashes))}.")

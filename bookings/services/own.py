@@ -16,7 +16,14 @@ from customers.models import Customer
 from customers.services import ensure_customer_of
 
 from .availability import is_free, last_offered_day, next_free_times, shop_day
-from .booking import book, change_booking, check_time, chosen_services, refuse_clash
+from .booking import (
+    book,
+    change_booking,
+    check_time,
+    chosen_services,
+    minutes_of,
+    refuse_clash,
+)
 from .history import allowed, hold_booking
 from .moving import cancel_booking
 from .offered import default_resource
@@ -66,22 +73,24 @@ def move_as_allowed(*, booking_id: int, by: "User", time: datetime) -> Booking:
         _refuse_others(booking_id, by)
         check_time(time)
         booking = hold_booking(booking_id=booking_id)
+        _refuse_over(booking)
         if booking.state.is_open:
-            _refuse_over(booking)
             chosen = [each.service for each in booking.booked.select_related("service")]
             _refuse_unoffered(booking.resource, time, chosen, moved=booking)
     return change_booking(booking_id=booking_id, time=time, by=by)
 
 
+@transaction.atomic
 def cancel_as_allowed(*, booking_id: int, by: "User", reason: str = "") -> Booking:
     """Call off a booking as who asks may: the shop any, its customer their own.
 
     Raises:
         PermissionDenied: they see it, as they work here, but may not handle bookings.
-        MoveNotAllowed: as `cancel_booking` does.
+        MoveNotAllowed: as `cancel_booking` does; to its customer, also once its time is over.
     """
     if not can_handle_bookings(by):
         _refuse_others(booking_id, by)
+        _refuse_over(hold_booking(booking_id=booking_id))
     return cancel_booking(booking_id=booking_id, by=by, reason=reason)
 
 
@@ -102,10 +111,9 @@ def _refuse_too_many(customer: Customer) -> None:
 
 def _refuse_over(booking: Booking) -> None:
     # Else bookings that the shop has not closed could all be moved to come, past the limit.
-    if booking.datetime <= timezone.now():
+    if booking.state.is_open and booking.datetime <= timezone.now():
         raise MoveNotAllowed(
-            f"Booking {booking.pk} was at {in_shop(booking.datetime)}, which is over."
-            " Book another time.",
+            f"Booking {booking.pk} was at {in_shop(booking.datetime)}, which is over.",
             status=booking.state,
             allowed=allowed(booking),
         )
@@ -116,7 +124,7 @@ def _refuse_unoffered(
 ) -> None:
     if moved is not None and time == moved.datetime:
         return
-    minutes = sum(service.duration for service in services)
+    minutes = minutes_of(services)
     if is_free(resource=resource, time=time, minutes=minutes, moved=moved):
         return
     last = last_offered_day()
@@ -125,7 +133,7 @@ def _refuse_unoffered(
             f"{in_shop(time)} is too far ahead: the last day that is offered is {last}."
         )
     # Where that is why, it is said so.
-    refuse_clash(resource, time, other_than=moved)
-    free = next_free_times(resource=resource, after=time)
+    refuse_clash(resource, time, other_than=moved, minutes=minutes)
+    free = next_free_times(resource=resource, after=time, minutes=minutes, moved=moved)
     there = f" Free: {', '.join(in_shop(each) for each in free)}." if free else ""
     raise NotOffered(f"{in_shop(time)} is not offered.{there}", free=free)

@@ -198,13 +198,49 @@ def test_a_booking_that_is_over_is_not_moved_past_the_limit_by_its_customer(own,
     refused = own.post("/service-orders/7/move/", {"datetime": "2029-01-01T09:00:00Z"})
 
     assert (refused.status_code, refused.json()["code"]) == (409, "illegal_move")
-    assert refused.json()["detail"] == (
-        "Booking 7 was at 2022-01-01 12:00, which is over. Book another time."
-    )
+    assert refused.json()["detail"] == ("Booking 7 was at 2022-01-01 12:00, which is over.")
+    # Nor called off, to have been there.
+    refused = own.post("/service-orders/7/cancel/")
+    assert (refused.status_code, refused.json()["code"]) == (409, "illegal_move")
     assert Booking.objects.get().datetime == booking.datetime
     # The shop may.
     moved = api.post("/service-orders/7/move/", {"datetime": "2029-01-01T09:00:00Z"})
     assert moved.status_code == 200
+
+
+def test_what_is_free_instead_can_be_booked(own, customer):
+    ServiceFactory.create(id=789, duration=120)
+    BookingFactory.create(time=MONDAY - HOUR)
+
+    # The shop closes at 15:00 UTC.
+    order = {"datetime": "2029-01-01T10:30:00Z", "services": [{"id": 123}, {"id": 789}]}
+    refused = own.post("/service-orders/book/", order)
+
+    free = refused.json()["free"]
+    assert free[0] == "2029-01-01T11:00:00Z"
+    assert "2029-01-01T12:00:00Z" not in free
+    assert own.post("/service-orders/book/", {**order, "datetime": free[0]}).status_code == 201
+
+
+def test_of_a_move_what_is_free_instead_is_so_without_the_booking_itself(own, customer):
+    booking = BookingFactory.create(time=MONDAY, customer=customer, services=[123])
+
+    refused = own.post(f"/service-orders/{booking.pk}/move/", {"datetime": "2029-01-01T09:10:00Z"})
+
+    assert refused.json()["code"] == "not_offered"
+    free = ["2029-01-01T09:30:00Z", "2029-01-01T10:00:00Z", "2029-01-01T10:30:00Z"]
+    assert refused.json()["free"] == free
+
+
+def test_a_shopper_does_not_see_who_had_a_booking_before(own, api, customer):
+    booking = BookingFactory.create(time=MONDAY, customer=CustomerFactory.create())
+    path = f"/service-orders/{booking.pk}/"
+    api.patch(path, {"customer": customer.code, "totalfee": 7})
+
+    seen = own.get(path).json()["history"][-1]
+
+    assert seen["changes"] == {"totalfee": ["100.00", "7.00"]}
+    assert api.get(path).json()["history"][-1]["changes"].keys() == {"totalfee", "customer"}
 
 
 @pytest.mark.django_db(transaction=True)
