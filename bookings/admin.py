@@ -1,13 +1,23 @@
 """Bookings in the admin. A status is moved by the verbs alone, never typed in."""
 
+from datetime import datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from accounts.models import User
 from core.admin import DukaModelAdmin, MovingAdmin, ReadOnly, Verb, become
@@ -28,8 +38,10 @@ from .permissions import (
     can_see_bookings,
     can_see_services,
 )
+from .querysets import LONGEST_GAP
 from .states import BookingStatus
 
+_MINUTE = timedelta(minutes=1)
 _COLOURS = {
     BookingStatus.PENDING: "warning",
     BookingStatus.CONFIRMED: "info",
@@ -79,8 +91,47 @@ class ServiceAdmin(DukaModelAdmin):
         services.delete_service(service_id=obj.pk)
 
 
+class ResourceForm(forms.ModelForm[Resource]):
+    gap = forms.IntegerField(
+        min_value=1,
+        max_value=LONGEST_GAP // _MINUTE,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Minutes from the beginning of one booking to that of the next.",
+    )
+
+    class Meta:
+        model = Resource
+        fields = ("name", "code", "gap", "step", "active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["gap"] = self.instance.gap // _MINUTE
+
+    def clean_gap(self) -> timedelta:
+        return cast("int", self.cleaned_data["gap"]) * _MINUTE
+
+
+def _refuse_seconds(clock: time) -> None:
+    if clock.second or clock.microsecond:
+        raise ValidationError("Hours and minutes alone: 08:30.")
+
+
+class HoursForm(forms.ModelForm[OpeningHours]):
+    class Meta:
+        model = OpeningHours
+        fields = ("weekday", "opens", "closes")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in {"opens", "closes"} & set(self.fields):
+            field = cast("Any", self.fields[name])
+            field.widget.format = "%H:%M"
+            field.validators.append(_refuse_seconds)
+
+
 class HoursInline(TabularInline):
     model = OpeningHours
+    form = HoursForm
     hide_title = True
     extra = 0
 
@@ -101,10 +152,23 @@ class HoursInline(TabularInline):
 class ResourceAdmin(DukaModelAdmin):
     can_see = can_see_services
     can_manage = can_manage_services
-    list_display = ("name", "code", "gap", "step", "is_default", "active")
+    form = ResourceForm
+    list_display = ("name", "code", "minutes", "step", "default", "active")
     search_fields = ("name", "code")
-    fields = ("name", "code", "gap", "step", "active")
+    readonly_fields = ("minutes",)
     inlines = (HoursInline,)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        gap = "gap" if can_manage_services(request.user) else "minutes"
+        return ("name", "code", gap, "step", "active")
+
+    @display(description="gap", ordering="gap")
+    def minutes(self, resource: Resource) -> str:
+        return f"{resource.gap // _MINUTE} min"
+
+    @display(description="default")
+    def default(self, resource: Resource) -> str:
+        return "default" if resource.is_default else ""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # What was booked of it stays in the books; it is made inactive instead.
@@ -117,9 +181,10 @@ class ResourceAdmin(DukaModelAdmin):
             become(obj, services.create_resource(**form.cleaned_data))
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        # Django's log of what was done asks the formset what it saved.
+        formset.save(commit=False)
         if not formset.has_changed():
             return
-        formset.save(commit=False)
         kept = [
             each.instance
             for each in formset.forms
@@ -148,14 +213,47 @@ class ClosedDayAdmin(DukaModelAdmin):
         services.open_day(closedday_id=obj.pk)
 
 
+class BookingTimeField(forms.SplitDateTimeField):
+    """Keeps a time that is left as it is: in an hour that the clocks repeat it reads as two."""
+
+    before: datetime | None = None
+
+    def compress(self, data_list: Any) -> datetime | None:
+        if self.before:
+            shown = timezone.localtime(self.before).replace(microsecond=0)
+            if data_list == [shown.date(), shown.time()]:
+                return self.before
+        return super().compress(data_list)
+
+
+class ServicesField(forms.ModelMultipleChoiceField[Service]):
+    """Names what each service costs; one that is booked already, what it was booked for."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.booked: dict[int, Decimal] = {}
+
+    def fee(self, service: Service) -> Decimal:
+        return self.booked.get(service.pk, service.fee)
+
+    def label_from_instance(self, service: Any) -> str:
+        return f"{service} ({self.fee(service):,.2f})"
+
+
 class BookingForm(forms.ModelForm[Booking]):
+    datetime = BookingTimeField(label="Time", widget=UnfoldAdminSplitDateTimeWidget)
     # By its own manager: the form asks for a field that has a `through`.
-    wanted = forms.ModelMultipleChoiceField(queryset=Service.objects.all(), label="services")
+    wanted = ServicesField(
+        queryset=Service.objects.all(),
+        label="Services",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
     total_fee = forms.DecimalField(
         max_digits=12,
         decimal_places=2,
         min_value=0,
         required=False,
+        widget=UnfoldAdminDecimalFieldWidget,
         help_text="Empty: what the services cost.",
     )
 
@@ -165,16 +263,33 @@ class BookingForm(forms.ModelForm[Booking]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = [each.service_id for each in self.instance.booked.all()] if self.instance.pk else []
-        offered = Service.objects.filter(active=True) | Service.objects.filter(pk__in=known)
-        if "wanted" in self.fields:
-            cast("Any", self.fields["wanted"]).queryset = offered
-            self.initial["wanted"] = known
+        if "datetime" not in self.fields:
+            # It cannot be edited.
+            return
+        there = self.instance.booked.all() if self.instance.pk else []
+        known = {each.service_id: each.fee for each in there}
+        wanted = cast("ServicesField", self.fields["wanted"])
+        wanted.booked = known
+        wanted.queryset = Service.objects.filter(active=True) | Service.objects.filter(pk__in=known)
+        self.initial["wanted"] = list(known)
+        cast("BookingTimeField", self.fields["datetime"]).before = self.instance.datetime
+
+    def add_error(self, field: str | None, error: Any) -> None:
+        super().add_error(field, error)
+        if field == "customer":
+            # To show the page again, Django would look up whatever was sent: "abc", NUL.
+            sent = cast("QueryDict", self.data).copy()
+            sent["customer"] = ""
+            self.data = sent
 
     def arguments(self) -> dict[str, Any]:
         """Return what a service is told: of a booking that is there, what was changed."""
         names = self.changed_data if self.instance.pk else list(self.cleaned_data)
         data = {name: self.cleaned_data[name] for name in names}
+        if "total_fee" in data and data["total_fee"] is None:
+            # Said, as a booking that is there would keep the total that it has.
+            field = cast("ServicesField", self.fields["wanted"])
+            data["total_fee"] = sum(map(field.fee, self.cleaned_data["wanted"]))
         if "datetime" in data:
             data["time"] = data.pop("datetime")
         if "wanted" in data:
@@ -230,7 +345,7 @@ class BookingAdmin(MovingAdmin):
     can_see = can_see_bookings
     can_manage = can_handle_bookings
     form = BookingForm
-    list_display = ("id", "datetime", "customer", "resource", "state", "total_fee", "imported")
+    list_display = ("id", "datetime", "customer", "resource", "state", "total_fee", "history")
     list_filter = ("status", "resource", "imported", "datetime")
     list_select_related = ("customer", "resource")
     search_fields = ("id", "customer__name", "customer__code", "customer__phone")
@@ -248,10 +363,18 @@ class BookingAdmin(MovingAdmin):
     def state(self, booking: Booking) -> tuple[str, str]:
         return booking.status, booking.get_status_display()
 
+    @display(description="imported")
+    def history(self, booking: Booking) -> str:
+        return "history" if booking.imported else ""
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        return {"resource": services.default_resource().pk} | given
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return [(None, {"fields": self.fields})]
-        facts = ("id", "status", "imported")
+        facts = ("id", "status", *(("imported",) if obj.imported else ()))
         typed = self.fields if self._may_edit(request, obj) else self._facts
         return [(None, {"fields": (facts, *typed)})]
 

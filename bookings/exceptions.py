@@ -58,6 +58,12 @@ class NotOffered(BookingConflict):
     code = "not_offered"
 
 
+class TooManyBookings(Conflict):
+    """A shopper has as many bookings to come as they can have."""
+
+    code = "too_many_bookings"
+
+
 class ContactNeeded(Conflict):
     """The shop could not reach the shopper about their booking."""
 

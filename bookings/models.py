@@ -306,3 +306,8 @@ class BookingChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_status} → {self.to_status}"
+
+    @property
+    def customers_part(self) -> dict[str, Any]:
+        """What its customer may know of the changes: not who had it before."""
+        return {name: each for name, each in self.changes.items() if name != "customer"}

@@ -29,6 +29,10 @@ class ResourceQuerySet(QuerySet["Resource"]):
     def bookable(self) -> Self:
         return self.filter(active=True)
 
+    def visible_to(self, user: "User | AnonymousUser") -> Self:
+        """All for those who work with them; for everybody else what can be booked."""
+        return self if can_see_services(user) else self.bookable()
+
 
 class BookingQuerySet(QuerySet["Booking"]):
     def for_display(self) -> Self:

@@ -9,8 +9,16 @@ from graphql import GraphQLResolveInfo
 
 from accounts.models import User
 from bookings import services
+from bookings.api.resources import ResourcesViewSet, in_minutes, on_clock
 from bookings.api.views import ServiceOrderViewSet, ServiceViewSet, availability
-from bookings.models import BookedService, Booking, BookingChange, Service
+from bookings.models import (
+    BookedService,
+    Booking,
+    BookingChange,
+    OpeningHours,
+    Resource,
+    Service,
+)
 from bookings.permissions import can_see_bookings
 from bookings.states import BookingStatus, BookingVerb
 from core.graphql.inputs import enum_of
@@ -37,6 +45,48 @@ class ServiceType(ModelType):
 
     def resolve_number(self: Service, info: GraphQLResolveInfo) -> str:
         return str(self.pk)
+
+
+class OpeningHoursType(ModelType):
+    """From when to when something can be booked on a day of the week, by the shop's clocks."""
+
+    class Meta:
+        name = "OpeningHours"
+        model = OpeningHours
+        fields = ()
+
+    weekday = graphene.NonNull(graphene.Int, description="0 is Monday, 6 is Sunday.")
+    opens = graphene.NonNull(graphene.String, description="`08:00`.")
+    closes = graphene.NonNull(
+        graphene.String, description="`18:00`; `00:00` is midnight at the end of that day."
+    )
+
+    def resolve_opens(self: OpeningHours, info: GraphQLResolveInfo) -> str:
+        return on_clock(self.opens)
+
+    def resolve_closes(self: OpeningHours, info: GraphQLResolveInfo) -> str:
+        return on_clock(self.closes)
+
+
+class ResourceType(ModelType):
+    """Who or what can be booked: a person, a room, a bay."""
+
+    view = ResourcesViewSet
+
+    class Meta:
+        name = "Resource"
+        model = Resource
+        interfaces = (Node,)
+        fields = ("id", "name", "step", "is_default", "active")
+
+    code = graphene.NonNull(graphene.String, description="What it is booked by.")
+    gap = graphene.NonNull(graphene.Int, description="Minutes from one booking to the next.")
+    opening_hours = Related(
+        OpeningHoursType, of="opening_hours", many=True, description="When it can be booked."
+    )
+
+    def resolve_gap(self: Resource, info: GraphQLResolveInfo) -> int:
+        return in_minutes(self.gap)
 
 
 class BookedServiceType(ModelType):
@@ -152,6 +202,11 @@ class BookingsQuery(graphene.ObjectType):
         view=ServiceViewSet,
         description="What can be booked, for those who have signed in.",
     )
+    resources = ListField(
+        ResourceType,
+        view=ResourcesViewSet,
+        description="Who or what can be booked, for those who have signed in.",
+    )
     availability = graphene.Field(
         AvailabilityType,
         resource=graphene.String(description="Its code; without it the default one."),
@@ -181,7 +236,8 @@ class BookingsQuery(graphene.ObjectType):
         # Whoever may book may know when.
         view_for(ServiceOrderViewSet, info, "book")
         query = {"from": from_, **asked}
-        found = availability({name: str(each) for name, each in query.items() if each is not None})
+        given = {name: str(each) for name, each in query.items() if each is not None}
+        found = availability(given, info.context.user)
         return {**found, "days": found["results"]}
 
     def resolve_booking(

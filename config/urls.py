@@ -17,11 +17,6 @@ PUBLIC_FIELDS = frozenset({"shop", "products", "product", "categories", "categor
 handler500 = "core.api.problems.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("accounts.pages.urls")),
-    path("", include("customers.pages.urls")),
-    path("", include("notifications.pages.urls")),
-    path("", include("shipping.pages.urls")),
-    path("admin/", admin.site.urls),
     path(
         "api/v1/",
         include(
@@ -32,6 +27,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
             ]
         ),
     ),
+    path("", include("accounts.pages.urls")),
+    path("", include("customers.pages.urls")),
+    path("", include("notifications.pages.urls")),
+    path("", include("shipping.pages.urls")),
+    path("admin/", admin.site.urls),
     path(
         "graphql/",
         GraphQLView.as_view(public=PUBLIC_FIELDS, key_owner=staticmethod(key_owner)),

@@ -8,7 +8,7 @@ class CodeTaken(InvalidInput):
 
 
 class HasOrders(Conflict):
-    """A customer with orders cannot be deleted."""
+    """A customer with orders, or with what other apps keep of them, cannot be deleted."""
 
     code = "in_use"
 

@@ -112,7 +112,7 @@ def hold_customer(*, customer_id: int) -> Customer:
 
 
 def delete_customer(*, customer_id: int) -> None:
-    """Raises `HasOrders` where they have ordered: the books need to know to whom."""
+    """Raises `HasOrders` where they have ordered or booked: the books need to know to whom."""
     try:
         with transaction.atomic():
             customer = Customer.objects.select_for_update().filter(pk=customer_id).first()
@@ -122,8 +122,14 @@ def delete_customer(*, customer_id: int) -> None:
             customer.delete()
             # Foreign keys are held at the commit, but an order that came in is to be told here.
             connection.check_constraints()
-    except (ProtectedError, IntegrityError):
-        raise HasOrders("They have orders, so they cannot be deleted.") from None
+    except ProtectedError as error:
+        kinds = {str(each._meta.verbose_name_plural) for each in error.protected_objects}
+        found = " and ".join(sorted(kinds))
+        raise HasOrders(f"They have {found}, so they cannot be deleted.") from None
+    except IntegrityError:
+        raise HasOrders(
+            "Something of theirs came in meanwhile, so they cannot be deleted."
+        ) from None
 
 
 def check_customer(customer: Customer) -> None:

@@ -49,6 +49,9 @@ _CART = """{
   lines { sku name quantity unitPrice total }
   notices { sku code detail }
 }"""
+_BOOKING = """{
+  id number datetime status totalFee currency resource services { number name fee }
+}"""
 _CARD = """{
   id slug name price category { slug name } images { alt sizes { width url } }
   variants { id sku stock }
@@ -167,6 +170,62 @@ EXAMPLES = [
         variables={"id": "T3JkZXI6NQ==", "input": {"reason": "Found some at home."}},
     ),
     Example(
+        name="bookable",
+        what="Show what can be booked: the services, and of whom or what.",
+        who=SHOPPER,
+        ask="query Bookable"
+        " { services(first: $first) { nodes { id number name duration fee } }"
+        " resources(first: $first) { nodes { code name isDefault"
+        " openingHours { weekday opens closes } } } }",
+        variables={"first": 50},
+    ),
+    Example(
+        name="free-times",
+        what="Show which times are free for some services: without days, from today on for a week.",
+        who=SHOPPER,
+        ask="query FreeTimes"
+        " { availability(resource: $resource, services: $services, from: $from, to: $to) {"
+        " timeZone days { date times } } }",
+        variables={"resource": "default", "services": "123,789", "from": None, "to": None},
+    ),
+    Example(
+        name="book",
+        what="Book services at a time that is free.",
+        who=SHOPPER,
+        ask=f"mutation Book {{ book(input: $input) {{ booking {_BOOKING} {_ERRORS} }} }}",
+        variables={
+            "input": {
+                "datetime": "2026-11-25T09:00:00Z",
+                "services": [{"id": "123"}, {"id": "789"}],
+                "resource": "default",
+            }
+        },
+    ),
+    Example(
+        name="my-bookings",
+        what="Page through one's own bookings, the last first.",
+        who=SHOPPER,
+        ask="query MyBookings { bookings(first: $first, after: $after) {"
+        f" totalCount nodes {_BOOKING} {_PAGE} }} }}",
+        variables={"first": 20, "after": None},
+    ),
+    Example(
+        name="move-booking",
+        what="Move a booking to another time that is free.",
+        who=SHOPPER,
+        ask="mutation MoveBooking { moveBooking(id: $id, input: $input) {"
+        f" booking {{ id number datetime status }} {_ERRORS} }} }}",
+        variables={"id": "Qm9va2luZzoxMDAx", "input": {"datetime": "2026-11-26T09:00:00Z"}},
+    ),
+    Example(
+        name="cancel-booking",
+        what="Call off a booking; its time is free again.",
+        who=SHOPPER,
+        ask="mutation CancelBooking { cancelBooking(id: $id, input: $input) {"
+        f" booking {{ id number status }} {_ERRORS} }} }}",
+        variables={"id": "Qm9va2luZzoxMDAx", "input": {"reason": "It rains."}},
+    ),
+    Example(
         name="waiting-orders",
         what="List the orders that wait for the shop, the oldest first.",
         who=STAFF,
@@ -190,7 +249,7 @@ _HEAD = """# Example documents
 
 What shop-fronts usually ask of `/graphql/`. Each stands in a file of its own here, its variables
 beside it; they fit the demo shop (`make run`), where each can be tried at
-<http://127.0.0.1:8000/graphql/>. Ids and numbers of orders are those of your shop.
+<http://127.0.0.1:8000/graphql/>. Ids, numbers of orders and free times are those of your shop.
 
 Sent as `{"query": …, "variables": …}`. A stranger's cart is known by the header `X-Cart-Token`,
 which brings the `token` of its first answer; who has signed in sends `Authorization: Bearer …`. A

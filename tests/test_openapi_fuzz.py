@@ -4,6 +4,8 @@ Requests are made up by schemathesis from the document that the running code wri
 name things that are there. `FUZZ=20 make test ARGS=tests/test_openapi_fuzz.py` makes more of them.
 """
 
+from datetime import date
+
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
@@ -30,8 +32,9 @@ from accounts.tests.factories import (
     UserFactory,
     browser_of,
 )
+from bookings.services import close_day
 from bookings.tests.factories import IN_STATUS as BOOKINGS
-from bookings.tests.factories import ServiceFactory
+from bookings.tests.factories import ResourceFactory, ServiceFactory
 from catalog.models import Category, StockMovement
 from catalog.tests.factories import ProductImageFactory, VariantFactory
 from config.wsgi import application
@@ -102,6 +105,8 @@ def shop(db, one_connection, settings, tmp_path):
         for each in BOOKINGS.values()
         for customer in customers
     ]
+    bays = ResourceFactory.create_batch(2)
+    closed = [close_day(date=date(2029, 12, day), resource=bays[0]) for day in (24, 25)]
     to_ship = [DeliveryOrderFactory.create(customer=each, lines=lines) for each in customers]
     orders += to_ship
     shipments = [
@@ -124,6 +129,8 @@ def shop(db, one_connection, settings, tmp_path):
         "uploads": [upload.pk],
         "service-orders": [each.pk for each in bookings],
         "services": offered,
+        "resources": ["default", *(each.code for each in bays)],
+        "closed-days": [each.pk for each in closed],
         "shipments": [each.number for each in shipments],
         "carriers": [CarrierFactory.create(name=each).name for each in ("courier", "parcelpost")],
         "carrier-news": news,
@@ -147,6 +154,12 @@ def shop(db, one_connection, settings, tmp_path):
         "country": ["KE"],
         "datetime": ["2029-06-04T09:00:00Z", "2029-01-01T09:00:00Z"],
         "resource": ["default"],
+        "gap": [60, 180],
+        "step": [30],
+        "weekday": [0, 6],
+        "opens": ["08:00", "13:00"],
+        "closes": ["12:00", "00:00"],
+        "date": ["2029-12-26"],
         "carrier": by_address["carriers"],
         "start": ["2029-01-01"],
         "on": ["2029-01-01", "2029-01-08"],

@@ -2,7 +2,7 @@
 
 import django_filters
 
-from bookings.models import Booking, Service
+from bookings.models import Booking, ClosedDay, Resource, Service
 from bookings.states import BookingStatus
 from core.api.filters import IntegerFilter, TimeFilter, YesNoFilter
 
@@ -12,6 +12,30 @@ class ServiceFilter(django_filters.FilterSet):
 
     class Meta:
         model = Service
+        fields = ()
+
+
+class ResourceFilter(django_filters.FilterSet):
+    active = YesNoFilter(help_text="Whether it can be booked.")
+
+    class Meta:
+        model = Resource
+        fields = ()
+
+
+class ClosedDayFilter(django_filters.FilterSet):
+    resource = django_filters.CharFilter(
+        "resource__code", help_text="Code of what is closed; without the days of all of them."
+    )
+    date_after = django_filters.DateFilter(
+        "date", "gte", input_formats=["%Y-%m-%d"], help_text="On this day or later."
+    )
+    date_before = django_filters.DateFilter(
+        "date", "lt", input_formats=["%Y-%m-%d"], help_text="Before this day."
+    )
+
+    class Meta:
+        model = ClosedDay
         fields = ()
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
 from bookings.models import (
     LARGEST_ID,
@@ -180,8 +181,9 @@ class BookingChangeSerializer(serializers.ModelSerializer[BookingChange]):
     def to_representation(self, change: BookingChange) -> dict[str, Any]:
         data = super().to_representation(change)
         request = self.context.get("request")
-        shop = request is None or can_see_bookings(request.user)
-        return data if shop else data | {"by": None}
+        if request is None or can_see_bookings(request.user):
+            return data
+        return data | {"by": None, "changes": change.customers_part}
 
 
 _ORDER = {
@@ -269,14 +271,25 @@ class ServiceReference(ContractInput):
         return attrs["id"]
 
 
-class _References(serializers.ListSerializer[Any]):
+class ShortList(serializers.ListSerializer[Any]):
+    most: ClassVar[int]
+    too_long: ClassVar[str]
+
     def run_validation(self, data: Any = serializers.empty) -> Any:
         # Before each is looked at: a million of them would be a long answer.
-        if isinstance(data, list) and len(data) > MAX_SERVICES:
-            raise serializers.ValidationError(
-                f"A booking has at most {MAX_SERVICES} services.", code="max_length"
-            )
+        if isinstance(data, list) and len(data) > self.most:
+            raise serializers.ValidationError(self.too_long, code="max_length")
         return super().run_validation(data)
+
+
+TOO_MANY_SERVICES = ErrorDetail(
+    f"A booking has at most {MAX_SERVICES} services.", code="max_length"
+)
+
+
+class _References(ShortList):
+    most = MAX_SERVICES
+    too_long = TOO_MANY_SERVICES
 
 
 @extend_schema_serializer(

@@ -2,13 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, ClassVar, cast
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+
+# Of C, it ends the process at a number of thousands of digits.
+from ijson.backends import python as ijson
+from ijson.common import JSONError
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +34,7 @@ from core.permissions import Predicate, signed_in
 
 from .filters import ServiceFilter, ServiceOrderFilter
 from .serializers import (
+    TOO_MANY_SERVICES,
     AvailabilityQuery,
     AvailabilitySerializer,
     MoveInput,
@@ -39,6 +47,11 @@ from .serializers import (
     ServiceSerializer,
     WhyInput,
 )
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from accounts.models import User
 
 MOST_DAYS = 62
 
@@ -116,6 +129,15 @@ class ServiceOrderViewSet(ResourceViewSet):
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "id": int(self.kwargs.get("pk", 0))}
 
+    def read_body(self, request: Request) -> None:
+        try:
+            super().read_body(request)
+        except RequestDataTooBig:
+            # A million services are told what is wrong with them, without being read.
+            if has_more_services(request._request.read(256 * 1024), services.MAX_SERVICES):
+                raise ValidationError({"services": [TOO_MANY_SERVICES]}) from None
+            raise
+
     def create(self, request: Request) -> Response:
         """Book services at a time.
 
@@ -146,8 +168,8 @@ class ServiceOrderViewSet(ResourceViewSet):
     def book(self, request: Request) -> Response:
         """Book for oneself, at one of the times that `/availability/` offers.
 
-        409 `not_offered` where it is none of them, `contact_needed` where the shop could not
-        reach the caller.
+        409 `not_offered` where it is none of them, `too_many_bookings` where the caller has as
+        many to come as they can, `contact_needed` where the shop could not reach them.
         """
         return self.created(services.book_own(by=self.caller, **self.input()).pk)
 
@@ -184,15 +206,25 @@ class ServiceOrderViewSet(ResourceViewSet):
     # Where it shall go, which is locked with where it is.
     _to: Resource | None = None
 
+    def change_locked(self, change: Callable[[Any], object]) -> Response:
+        if "If-Match" in self.request.headers:
+            return super().change_locked(change)
+        # Else the verb alone locks: all others of the resource would wait for the answer as well.
+        booking = self._seen()
+        change(booking)
+        return self.answer(booking.pk)
+
     def _locked_object(self) -> Any:
-        # Whose it is may be seen before: nobody waits for what they cannot know of.
-        seen = get_object_or_404(
-            Booking.objects.visible_to(self.request.user), pk=self.kwargs["pk"]
-        )
         # The resource first, as everywhere; and alone, as a customer joined before the wait for
         # the lock may be another since.
-        booking = services.hold_booking(booking_id=seen.pk, to=self._to)
+        booking = services.hold_booking(booking_id=self._seen().pk, to=self._to)
         return super()._locked_object() if "If-Match" in self.request.headers else booking
+
+    def _seen(self) -> Booking:
+        """Return the addressed booking, unlocked: nobody waits for what they cannot know of."""
+        return get_object_or_404(
+            Booking.objects.visible_to(self.request.user).only("pk"), pk=self.kwargs["pk"]
+        )
 
     def _change(self, changes: dict[str, Any]) -> Response:
         changes.pop("id", None)
@@ -208,6 +240,15 @@ class ServiceOrderViewSet(ResourceViewSet):
         return self.change_locked(
             lambda booking: verb(booking_id=booking.pk, by=self.caller, **arguments)
         )
+
+
+def has_more_services(document: bytes, most: int) -> bool:
+    """Tell whether the beginning of a service order names more services than so many."""
+    services = ijson.items(BytesIO(document), "services.item")
+    try:
+        return any(number > most for number, _ in enumerate(services, 1))
+    except (JSONError, ValueError):
+        return False
 
 
 class AvailabilityView(APIView):
@@ -238,14 +279,19 @@ class AvailabilityView(APIView):
         """From the opening hours of each weekday, less closed days and what is booked.
 
         The times lie within the opening hours by the shop's clocks; other ones can be booked by
-        the shop itself, as long as they keep the gap.
+        the shop itself, as long as they keep the gap. Shoppers are offered none that is more
+        than `BOOKING_DAYS_AHEAD` days ahead.
         """
-        return Response(AvailabilitySerializer(availability(request.query_params.dict())).data)
+        found = availability(request.query_params.dict(), request.user)
+        return Response(AvailabilitySerializer(found).data)
 
 
-def availability(query: Mapping[str, str]) -> dict[str, Any]:
+def availability(query: Mapping[str, str], user: "User | AnonymousUser") -> dict[str, Any]:
     """Return what is free, in both APIs' shape, or raise with all that is wrong with the query."""
     asked = _asked(query)
+    # The shop itself may book any time.
+    if not can_handle_bookings(user):
+        asked["until"] = services.last_offered_day()
     resource = asked["resource"]
     return {
         "resource": resource.code,

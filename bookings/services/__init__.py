@@ -4,7 +4,7 @@ Each locks, checks, writes and announces, in that order and in one transaction. 
 locked before its bookings, or inserts that race for one time would deadlock.
 """
 
-from .availability import Day, free_days, next_free_times
+from .availability import Day, free_days, last_offered_day, next_free_times
 from .booking import MAX_SERVICES, book, change_booking, delete_booking
 from .gaps import (
     Clash,
@@ -57,6 +57,7 @@ __all__ = [
     "free_days",
     "hold_booking",
     "import_booking",
+    "last_offered_day",
     "miss_booking",
     "move_as_allowed",
     "move_bookings",

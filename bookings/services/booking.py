@@ -19,8 +19,8 @@ from core.sequences import next_value
 from customers.models import Customer
 from customers.services import hold_customer
 
-from .availability import next_free_times
-from .history import allowed, described, hold_booking, hold_resources, record
+from .availability import next_free_times, too_near
+from .history import allowed, described, hold_booking, hold_resources, record, tell
 from .offered import default_resource, fee_of
 from .telling import in_shop
 
@@ -78,10 +78,12 @@ def book(
     # Once without the lock: who is late need not wait for their turn to be told so. As it is now:
     # the caller's copy may have another gap.
     resource = _as_it_is(resource) if resource else default_resource()
-    refuse_clash(resource, time)
-    resource = _held(resource)
+    minutes = minutes_of(chosen)
+    refuse_clash(resource, time, minutes=minutes)
+    # Before the resource, as where two of them are merged or one is forgotten.
     customer = _held_customer(customer) if customer else None
-    refuse_clash(resource, time)
+    resource = _held(resource)
+    refuse_clash(resource, time, minutes=minutes)
     booking = insert(
         id=id,
         datetime=time,
@@ -135,7 +137,13 @@ def change_booking(
         MoveNotAllowed: unless the booking is pending or confirmed.
         InvalidInput, BookingConflict: as `book` does.
     """
+    if time or resource:
+        _refuse_early(booking_id, time, resource)
+    if to := customer.get("customer"):
+        # Before the resource, as in `book`.
+        customer["customer"] = _held_customer(to)
     booking = hold_booking(booking_id=booking_id, to=resource)
+    before = booking.customer
     chosen = _chosen_anew(booking, services)
     if chosen and total_fee is None:
         total_fee = fee_of(chosen)
@@ -162,16 +170,29 @@ def change_booking(
     if "services" in changes:
         booking.booked.all().delete()
         add_services(booking, chosen)
-    moved = "datetime" in changes
-    record(
+    moved, handed = "datetime" in changes, "customer" in changes
+    change = record(
         booking,
         BookingVerb.MOVED if moved else BookingVerb.EDITED,
         from_status=booking.status,
         by=by,
-        event=signals.booking_moved if moved else None,
+        event=signals.booking_booked if handed else signals.booking_moved if moved else None,
         changes=changes,
     )
+    if handed:
+        tell(booking, change, signals.booking_cancelled, customer=before)
     return booking
+
+
+def _refuse_early(booking_id: int, time: datetime | None, to: Resource | None) -> None:
+    """Look once without the lock, as `book` does: who is late need not wait to be told so."""
+    booking = Booking.objects.open().select_related("resource").filter(pk=booking_id).first()
+    if booking is None:
+        return
+    resource = _as_it_is(to) if to and to != booking.resource else booking.resource
+    time = time or booking.datetime
+    if (time, resource) != (booking.datetime, booking.resource):
+        refuse_clash(resource, time, other_than=booking)
 
 
 @transaction.atomic
@@ -189,20 +210,21 @@ def delete_booking(*, booking_id: int, by: "User | None") -> None:
     booking.delete()
 
 
-def refuse_clash(resource: Resource, time: datetime, *, other_than: Booking | None = None) -> None:
+def refuse_clash(
+    resource: Resource, time: datetime, *, other_than: Booking | None = None, minutes: int = 0
+) -> None:
     """Raises `BookingConflict` where another live booking of a resource is too near.
+
+    Args:
+        minutes: how long it takes, for the free times that are named.
 
     The gap of the earlier of two counts. They differ only where it was changed since: bookings
     to come got the new one then, unless they would clash by it.
     """
-    others = Booking.objects.live().filter(resource=resource)
-    if other_than is not None:
-        others = others.exclude(pk=other_than.pk)
-    near = others.reaching_into(time, time + resource.gap).order_by("datetime")
-    clash = near.values_list("datetime", flat=True).first()
+    clash = too_near(resource, time, other_than=other_than)
     if clash is None:
         return
-    free = next_free_times(resource=resource, after=time)
+    free = next_free_times(resource=resource, after=time, minutes=minutes, moved=other_than)
     there = f" Free: {', '.join(in_shop(each) for each in free)}." if free else ""
     raise BookingConflict(
         f"There is a booking at {in_shop(clash)}, which is too near."
@@ -210,6 +232,10 @@ def refuse_clash(resource: Resource, time: datetime, *, other_than: Booking | No
         clashes_with=clash,
         free=free,
     )
+
+
+def minutes_of(services: Sequence[Service]) -> int:
+    return sum(service.duration for service in services)
 
 
 def said_gap(gap: timedelta) -> str:
@@ -301,6 +327,8 @@ def _chosen_anew(booking: Booking, ids: Sequence[int] | None) -> list[Service]:
         return []
     fees = {each.service_id: each.fee for each in booking.booked.all()}
     chosen = chosen_services(ids, known=set(fees))
+    if set(ids) == set(fees):
+        return []
     for service in chosen:
         service.fee = fees.get(service.pk, service.fee)
     return chosen
@@ -325,10 +353,10 @@ def _change_resource(booking: Booking, to: Resource | None) -> dict[str, Any]:
 
 
 def _change_services(booking: Booking, to: Sequence[Service]) -> dict[str, Any]:
+    if not to:
+        return {}
     before = {each.service_id for each in booking.booked.all()}
     after = {service.pk for service in to}
-    if not to or before == after:
-        return {}
     return {"services": [[str(key) for key in sorted(keys)] for keys in (before, after)]}
 
 
@@ -344,5 +372,7 @@ def _change_customer(booking: Booking, **customer: Customer | None) -> dict[str,
     before, to = booking.customer, customer.get("customer", booking.customer)
     if before == to:
         return {}
-    booking.customer = _held_customer(to) if to else None
+    booking.customer = to
+    # Whoever had it before was told of its time, if anybody was.
+    booking.reminded_of = _told_already(booking.datetime)
     return {"customer": [before and before.code, to and to.code]}

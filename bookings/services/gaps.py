@@ -65,6 +65,8 @@ def change_gap(*, resource_id: int, gap: timedelta, keep: bool = False) -> list[
         InvalidInput: such a gap cannot be.
     """
     held = hold_resources(resource_id)[resource_id]
+    if gap % timedelta(minutes=1):
+        raise InvalidInput.at("gap", detail="Whole minutes.", code="invalid")
     clashes = clashes_by(resource=held, gap=gap)
     if clashes and not keep:
         raise GapClash(f"Bookings would clash: {'; '.join(map(str, clashes))}.")
@@ -77,25 +79,40 @@ def change_gap(*, resource_id: int, gap: timedelta, keep: bool = False) -> list[
     return clashes
 
 
-def create_resource(**fields: Any) -> Resource:
-    """Make something that can be booked. Raises `InvalidInput` where its code is taken."""
+@transaction.atomic
+def create_resource(*, opening_hours: Sequence[OpeningHours] = (), **fields: Any) -> Resource:
+    """Make something that can be booked.
+
+    Args:
+        opening_hours: when; without them no time of it is offered.
+        fields: `code`, `name`, `step`, `active`, `gap`.
+
+    Raises `InvalidInput` where its code is taken.
+    """
     resource = Resource(**fields)
     with constraints_as(_REFUSED):
         resource.save()
+    set_opening_hours(resource_id=resource.pk, hours=opening_hours)
     return resource
 
 
 @transaction.atomic
-def update_resource(*, resource_id: int, **changes: Any) -> Resource:
+def update_resource(
+    *, resource_id: int, opening_hours: Sequence[OpeningHours] | None = None, **changes: Any
+) -> Resource:
     """Change a resource's `code`, `name`, `step`, `active` or `gap`.
+
+    Args:
+        opening_hours: instead of those that it has; None: they stay.
 
     Raises:
         GapClash: as `change_gap` does.
         InvalidInput: the code is taken, or the default one would be booked no more.
     """
-    if "gap" in changes:
-        change_gap(resource_id=resource_id, gap=changes["gap"])
     resource = hold_resources(resource_id)[resource_id]
+    # The one that it has clashes with nothing new, where some were let keep another.
+    if changes.get("gap", resource.gap) != resource.gap:
+        change_gap(resource_id=resource_id, gap=changes["gap"])
     for name, value in changes.items():
         setattr(resource, name, value)
     if resource.is_default and not resource.active:
@@ -104,6 +121,8 @@ def update_resource(*, resource_id: int, **changes: Any) -> Resource:
         )
     with constraints_as(_REFUSED):
         resource.save()
+    if opening_hours is not None:
+        set_opening_hours(resource_id=resource_id, hours=opening_hours)
     return resource
 
 

@@ -8,6 +8,7 @@ from bookings.exceptions import BookingGone, MoveNotAllowed
 from bookings.models import Booking, BookingChange, Resource
 from bookings.states import BookingStatus, BookingVerb
 from core.events import Event, Notice, Recipient
+from customers.models import Customer
 
 from .telling import data_of
 
@@ -31,12 +32,13 @@ def hold_booking(*, booking_id: int, to: Resource | None = None) -> Booking:
     while True:
         rows = Booking.objects.filter(pk=booking_id)
         of = rows.values_list("resource", flat=True).first()
-        hold_resources(*(each for each in (of, to and to.pk) if each))
+        held = hold_resources(*(each for each in (of, to and to.pk) if each))
         # Without its customer: joined before the wait for the lock, they may be another's since.
         booking = rows.select_for_update(no_key=True).first()
         if booking is None:
             raise BookingGone(f"Booking {booking_id} was deleted meanwhile.")
         if booking.resource_id == of:
+            booking.resource = held[of]
             return booking
 
 
@@ -68,11 +70,8 @@ def record(
     event: Event | None = None,
     reason: str = "",
     changes: dict[str, Any] | None = None,
-) -> None:
-    """Write what happened into the booking's history and tell its customer of it by `event`.
-
-    Nobody is told of a time that is over.
-    """
+) -> BookingChange:
+    """Write what happened into the booking's history and tell its customer of it by `event`."""
     change = BookingChange.objects.create(
         booking=booking,
         verb=verb,
@@ -82,8 +81,16 @@ def record(
         reason=reason,
         changes=changes or {},
     )
-    customer = booking.customer
-    if event is None or customer is None or booking.datetime <= timezone.now():
+    if event is not None:
+        tell(booking, change, event, customer=booking.customer)
+    return change
+
+
+def tell(
+    booking: Booking, change: BookingChange, event: Event, *, customer: Customer | None
+) -> None:
+    """Tell a customer, if there is one, of a change; nobody of a time that is over."""
+    if customer is None or booking.datetime <= timezone.now():
         return
     event.announce(
         booking=booking,
@@ -94,6 +101,6 @@ def record(
             recipient=Recipient(
                 reference=customer.code, phone=customer.phone, language=customer.language
             ),
-            data=data_of(booking),
+            data=data_of(booking) | {"customer": customer.name},
         ),
     )

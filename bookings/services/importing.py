@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from bookings.exceptions import IdTaken
 from bookings.models import Booking
 from bookings.states import BookingStatus, BookingVerb
 
@@ -26,7 +27,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What became of an order: None where its id was there before; and what it clashes with."""
+    """What became of an order: None where it was there before; and what it clashes with."""
 
     booking: Booking | None
     clashes_with: list[int]
@@ -40,12 +41,16 @@ def import_booking(*, order: Order) -> Imported:
 
     Raises:
         InvalidInput: no services, unknown ones or one twice; an impossible time or fee.
+        IdTaken: a booking that is another one has its id.
     """
     check_time(order.time)
     resource = default_resource()
-    if Booking.objects.filter(pk=order.id).exists():
+    # What is not offered any more was, then.
+    services = chosen_services(order.services, known=set(order.services))
+    if here := Booking.objects.filter(pk=order.id).first():
+        if not _is(here, order):
+            raise IdTaken.at("id", detail="Another booking has this id.")
         return Imported(booking=None, clashes_with=[])
-    services = chosen_services(order.services)
     total = checked_total(fee_of(services) if order.total_fee is None else order.total_fee)
     others = Booking.objects.filter(resource=resource).exclude(status=BookingStatus.CANCELLED)
     near = others.reaching_into(order.time, order.time + resource.gap)
@@ -62,6 +67,16 @@ def import_booking(*, order: Order) -> Imported:
     add_services(booking, services)
     record_import(booking)
     return Imported(booking=booking, clashes_with=clashes)
+
+
+def _is(booking: Booking, order: Order) -> bool:
+    """Tell whether an order was taken in before as this booking."""
+    return (
+        booking.imported
+        and booking.datetime == order.time
+        and {each.service_id for each in booking.booked.all()} == set(order.services)
+        and order.total_fee in {None, booking.total_fee}
+    )
 
 
 def record_import(booking: Booking) -> None:

@@ -20,14 +20,20 @@ def confirm_booking(*, booking_id: int, by: "User | None") -> Booking:
     return _become(booking_id, BookingStatus.CONFIRMED, BookingVerb.CONFIRMED, by=by)
 
 
-def cancel_booking(*, booking_id: int, by: "User | None", reason: str = "") -> Booking:
-    """Call it off, which frees its time. Raises `MoveNotAllowed` once it is over."""
+def cancel_booking(
+    *, booking_id: int, by: "User | None", reason: str = "", quietly: bool = False
+) -> Booking:
+    """Call it off, which frees its time. Raises `MoveNotAllowed` once it is over.
+
+    Args:
+        quietly: tell nobody.
+    """
     return _become(
         booking_id,
         BookingStatus.CANCELLED,
         BookingVerb.CANCELLED,
         by=by,
-        event=signals.booking_cancelled,
+        event=None if quietly else signals.booking_cancelled,
         reason=reason,
     )
 

@@ -1,11 +1,16 @@
 """What follows for bookings when a customer is merged, asks for their data, or is forgotten."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
+from bookings.exceptions import BookingGone, MoveNotAllowed
 from bookings.models import Booking, BookingChange
 from customers.models import Customer
+
+from .moving import cancel_booking
 
 
 def move_bookings(*, source: Customer, target: Customer) -> None:
@@ -24,7 +29,12 @@ def personal_data(*, customer: Customer) -> list[dict[str, Any]]:
             "currency": booking.currency,
             "services": [each.service.name for each in booking.booked.all()],
             "history": [
-                {"what": each.verb, "at": each.at, "reason": each.reason, "changes": each.changes}
+                {
+                    "what": each.verb,
+                    "at": each.at,
+                    "reason": each.reason,
+                    "changes": each.customers_part,
+                }
                 for each in booking.history.all()
             ],
         }
@@ -34,7 +44,13 @@ def personal_data(*, customer: Customer) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def forget_customer(*, customer: Customer) -> None:
-    """Keep of a customer's bookings what the books need, not what they wrote."""
-    if customer.user_id is not None:
-        history = BookingChange.objects.filter(booking__customer=customer)
-        history.filter(by=customer.user_id).update(reason="")
+    """Keep of a customer's bookings what the books need, not what was written about them.
+
+    What is still to come is called off without a word: nobody could be reached about it.
+    """
+    to_come = Booking.objects.open().filter(customer=customer, datetime__gt=timezone.now())
+    for key in to_come.order_by("resource", "pk").values_list("pk", flat=True):
+        # Somebody may have called it off meanwhile.
+        with suppress(MoveNotAllowed, BookingGone):
+            cancel_booking(booking_id=key, by=None, quietly=True)
+    BookingChange.objects.filter(booking__customer=customer).update(reason="")

@@ -1,11 +1,11 @@
 """Bookings in each of their states, come by through the services as in the shop."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import factory
 
 from bookings import services
-from bookings.models import Booking, Resource, Service
+from bookings.models import Booking, ClosedDay, Resource, Service
 
 # A Monday on which the shop is open; each booking that says no time is a day after the last.
 MONDAY = datetime(2029, 1, 1, 9, tzinfo=UTC)
@@ -29,6 +29,19 @@ class ResourceFactory(factory.django.DjangoModelFactory[Resource]):
 
     code = factory.Sequence(lambda n: f"bay-{n}")
     name = factory.Sequence(lambda n: f"Bay {n}")
+
+
+class ClosedDayFactory(factory.Factory[ClosedDay]):
+    """A day of its own on which all of the shop is closed."""
+
+    class Meta:
+        model = ClosedDay
+
+    date = factory.Sequence(lambda n: date(2029, 12, 1) + timedelta(days=n))
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        return services.close_day(**kwargs)
 
 
 class BookingFactory(factory.Factory[Booking]):

@@ -80,6 +80,28 @@ def test_a_service_order_goes_in_and_comes_out_as_in_the_contract(api, offered, 
     assert api.get("/service-orders/").json()["results"] == [response.json()]
 
 
+@pytest.mark.parametrize("service", [{"id": "123"}, {"id": 123, "name": "Inspection"}, 1])
+def test_a_million_services_are_refused_by_their_field(api, service):
+    refused = api.post("/service-orders/", {"datetime": utc(MONDAY), "services": [service] * 10**6})
+
+    assert (refused.status_code, pointers(refused)) == (400, [("/services", "max_length")])
+
+
+@pytest.mark.parametrize("services", [[], [{"id": "9" * 300_000}], "x"])
+def test_what_is_too_large_for_another_reason_is_told_so(api, services):
+    body = {"services": services, "datetime": utc(MONDAY), "note": "x" * 3 * 2**20}
+
+    assert api.post("/service-orders/", body).status_code == 413
+
+
+def test_the_same_services_once_more_leave_the_total_as_it_was_agreed(api, offered):
+    booking = BookingFactory.create(services=[123], total_fee=10)
+
+    same = api.patch(f"/service-orders/{booking.pk}/", {"services": [{"id": "123"}]}).json()
+
+    assert (same["totalfee"], len(same["history"])) == (10, 1)
+
+
 def test_the_sample_clashes_in_the_api_and_loads_as_history(api, offered):
     assert [api.post("/service-orders/", order).status_code for order in SAMPLE] == [201, 409, 409]
     Booking.objects.all().delete()

@@ -59,6 +59,8 @@ def test_those_that_clash_may_keep_the_gap_that_they_were_booked_with(three):
     [clash] = services.change_gap(resource_id=resource.pk, gap=4 * HOUR, keep=True)
 
     assert (clash.earlier.pk, clash.later.pk) == (1, 2)
+    # Sent again with the rest of the resource, the gap that it has now is no change.
+    services.update_resource(resource_id=resource.pk, gap=4 * HOUR, name="Shop")
     assert gaps() == ({1: 3, 2: 4, 3: 4, 4: 3, 5: 3}, 4)
     # What is booked from now on keeps the new one.
     with pytest.raises(BookingConflict):
@@ -75,12 +77,17 @@ def test_what_is_over_keeps_its_gap_and_stands_in_nobodys_way():
     assert gaps() == ({1: 3, 2: 3}, 4)
 
 
-@pytest.mark.parametrize("gap", [timedelta(0), -HOUR, timedelta(days=7, seconds=1)])
+@pytest.mark.parametrize("gap", [timedelta(0), -HOUR, timedelta(days=7, minutes=1)])
 def test_a_gap_is_within_bounds(gap):
     with pytest.raises(InvalidInput) as caught:
         services.change_gap(resource_id=services.default_resource().pk, gap=gap)
 
     assert [(each.path, each.code) for each in caught.value.errors] == [(("gap",), "out_of_bounds")]
+
+
+def test_a_gap_is_of_whole_minutes():
+    with pytest.raises(InvalidInput, match="Whole minutes"):
+        services.change_gap(resource_id=services.default_resource().pk, gap=timedelta(seconds=90))
 
 
 def test_a_resource_has_a_code_of_its_own_and_the_default_one_is_booked_always():
@@ -147,7 +154,7 @@ def test_the_command_does_as_it_is_told(three, capsys, arguments, after):
     ("arguments", "error"),
     [
         (["nothing", "60"], "There is no resource nothing, only default."),
-        (["default", "0"], "More than nothing, and seven days at most. Nothing was changed."),
+        (["default", "0"], "A gap is 1 to 10080 minutes (seven days)."),
         (["default", str(10**18)], "That is no gap."),
     ],
 )

@@ -10,7 +10,7 @@ from bookings import services
 from core.tests.graph import Graph, failures, verdict
 from customers.tests.factories import CustomerFactory
 
-from .factories import MONDAY, BookingFactory, ServiceFactory
+from .factories import MONDAY, BookingFactory, ResourceFactory, ServiceFactory
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -85,6 +85,41 @@ def test_a_shopper_sees_what_is_offered_and_when(graph):
     }
 
 
+def test_a_shopper_sees_who_and_what_can_be_booked_and_when(graph):
+    ResourceFactory.create(code="old", active=False)
+    bay = ResourceFactory.create(code="bay", name="Bay", gap=HOUR, step=15)
+    for opens, closes in (("13:00", "00:00"), ("08:30", "12:00")):
+        bay.opening_hours.create(weekday=6, opens=opens, closes=closes)
+
+    assert graph(
+        '{ resources(first: 5, search: "bay") { nodes {'
+        " code name gap step isDefault active openingHours { weekday opens closes } } } }"
+    ) == {
+        "nodes": [
+            {
+                "code": "bay",
+                "name": "Bay",
+                "gap": 60,
+                "step": 15,
+                "isDefault": False,
+                "active": True,
+                "openingHours": [
+                    {"weekday": 6, "opens": "08:30", "closes": "12:00"},
+                    {"weekday": 6, "opens": "13:00", "closes": "00:00"},
+                ],
+            }
+        ]
+    }
+    assert graph("{ resources(first: 5) { totalCount } }") == {"totalCount": 2}
+
+
+def test_who_has_enough_to_come_is_told_so(graph, customer, settings):
+    settings.BOOKING_OPEN_LIMIT = 1
+    BookingFactory.create(customer=customer)
+
+    assert graph.refused(BOOK, order()) == [(None, "TOO_MANY_BOOKINGS")]
+
+
 def test_a_shopper_books_moves_and_cancels_their_own(graph, customer):
     done = graph.done(BOOK, order())["booking"]
     booking = customer.bookings.get()
@@ -153,6 +188,7 @@ def test_of_others_bookings_a_shopper_cannot_know(graph):
 def test_strangers_are_asked_to_sign_in():
     for field in (
         "services(first: 1) { totalCount }",
+        "resources(first: 1) { totalCount }",
         "bookings(first: 1) { totalCount }",
         "availability { gap }",
     ):

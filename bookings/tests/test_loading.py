@@ -112,12 +112,34 @@ def test_history_stands_beside_what_is_booked(tmp_path, capsys):
     assert Booking.objects.get(pk=8).total_fee == 100
 
 
+def test_rows_that_are_still_to_come_or_of_another_booking_are_named(tmp_path, capsys):
+    live = BookingFactory.create(id=7)
+    ServiceFactory.create(id=123)
+    path = tmp_path / "orders.json"
+    order = {"id": "8", "datetime": "2029-03-01T09:00:00Z", "services": [{"id": 123}]}
+    path.write_text(json.dumps([order]), encoding="utf-8-sig")
+
+    load(path)
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "8 at 2029-03-01 12:00 is still to come: it keeps no time free."
+    assert said[-1] == "1 of them are still to come: book those that are to take their time."
+
+    path.write_text(json.dumps([{**order, "id": 7}]))
+    with pytest.raises(CommandError):
+        load(path)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "Row 1, id: Another booking has this id.\n")
+    assert Booking.objects.get(pk=7) == live
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
         (None, "cannot be read: No such file or directory."),
         ("{", "is no JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)."),
         ("{}", "is no list."),
+        ("[" * 200_000, "is no JSON: maximum recursion depth exceeded while decoding a JSON array from a unicode string."),
     ],
 )  # fmt: skip
 def test_a_file_that_is_none_is_refused(tmp_path, text, error):

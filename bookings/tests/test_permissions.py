@@ -5,18 +5,30 @@ from django.urls import reverse
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from bookings.api.urls import urlpatterns
-from bookings.models import Booking, Service
-from bookings.permissions import can_handle_bookings, can_manage_services, can_see_bookings
+from bookings.models import Booking, ClosedDay, OpeningHours, Resource, Service
+from bookings.permissions import (
+    can_handle_bookings,
+    can_manage_services,
+    can_see_bookings,
+    can_see_services,
+)
 from core.tests.rest import program_with
 from core.tests.rights import Rights, pytest_generate_tests  # noqa: F401  asks of each route
 from customers.tests.factories import CustomerFactory
 
-from .factories import BookingFactory, ConfirmedBookingFactory, ServiceFactory
+from .factories import (
+    BookingFactory,
+    ClosedDayFactory,
+    ConfirmedBookingFactory,
+    ResourceFactory,
+    ServiceFactory,
+)
 
 VIEW, HANDLE = "bookings.view_booking", "bookings.handle_booking"
 MANAGE = "bookings.manage_services"
 ORDER = {"datetime": "2029-01-01T09:00:00Z", "services": [{"id": 123}]}
 SERVICE = {"name": "Inspection"}
+RESOURCE = {"code": "bay", "name": "Bay"}
 # (method, address) → (body, answer to those who may, the rights of which one is needed;
 # None: everybody who has signed in)
 ROUTES = {
@@ -38,11 +50,25 @@ ROUTES = {
     ("PUT", "service-detail"): (SERVICE, 200, {MANAGE}),
     ("PATCH", "service-detail"): (SERVICE, 200, {MANAGE}),
     ("DELETE", "service-detail"): (None, 204, {MANAGE}),
+    ("GET", "resource-list"): (None, 200, None),
+    ("POST", "resource-list"): (RESOURCE, 201, {MANAGE}),
+    ("GET", "resource-detail"): (None, 200, None),
+    ("PUT", "resource-detail"): (RESOURCE, 200, {MANAGE}),
+    ("PATCH", "resource-detail"): ({"gap": 60}, 200, {MANAGE}),
+    ("GET", "closed-day-list"): (None, 200, {VIEW, HANDLE, MANAGE}),
+    ("POST", "closed-day-list"): ({"date": "2029-12-25"}, 201, {MANAGE}),
+    ("GET", "closed-day-detail"): (None, 200, {VIEW, HANDLE, MANAGE}),
+    ("DELETE", "closed-day-detail"): (None, 204, {MANAGE}),
     ("GET", "availability"): (None, 200, None),
 }
-FACTORIES = {
-    "service-order-done": ConfirmedBookingFactory,
-    "service-order-no-show": ConfirmedBookingFactory,
+# What makes the one that is asked for, and how it is addressed.
+ONES = {
+    "service-order": lambda: BookingFactory.create().pk,
+    "service-order-done": lambda: ConfirmedBookingFactory.create().pk,
+    "service-order-no-show": lambda: ConfirmedBookingFactory.create().pk,
+    "service": lambda: ServiceFactory.create().pk,
+    "resource": lambda: ResourceFactory.create().code,
+    "closed-day": lambda: ClosedDayFactory.create().pk,
 }
 
 
@@ -51,17 +77,14 @@ def call(api_as):
     ServiceFactory.create(id=123)
 
     def everything():
-        return [list(model.objects.values()) for model in (Booking, Service)]
+        models = (Booking, Service, Resource, OpeningHours, ClosedDay)
+        return [list(model.objects.values()) for model in models]
 
     def call(user, route):
         method, name = route
-        what = name.rpartition("-")[2]
-        one = (
-            FACTORIES.get(name, BookingFactory)
-            if name.startswith("service-order")
-            else ServiceFactory
-        )
-        args = [] if what in {"list", "book", "availability"} else [one.create().pk]
+        kind, _, what = name.rpartition("-")
+        one = ONES.get(name) or ONES.get(kind) or ONES["service-order"]
+        args = [] if what in {"list", "book", "availability"} else [one()]
         before = everything()
         response = api_as(user)._call(
             method, reverse(name, args=args).removeprefix("/api/v1"), ROUTES[route][0]
@@ -83,7 +106,7 @@ class TestRights(Rights):
         ("POST", "service-order-move"): 404,
         ("POST", "service-order-cancel"): 404,
     }
-    PREDICATES = [can_handle_bookings, can_see_bookings, can_manage_services]
+    PREDICATES = [can_handle_bookings, can_see_bookings, can_manage_services, can_see_services]
 
     def test_all_other_rights_and_being_staff_do_not_replace_the_one_that_is_needed(
         self, call, route
@@ -122,6 +145,20 @@ def test_a_service_that_is_not_offered_is_seen_by_those_who_work_with_it_alone(a
         assert response.json().get("results", []) == []
         assert api.get(path).status_code == 200
     assert [each["id"] for each in api.get("/services/").json()["results"]] == [service.pk]
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_booked_is_seen_by_those_who_work_with_it_alone(api_as):
+    ResourceFactory.create(code="bay", active=False)
+
+    for rights, codes, status in (
+        ([], ["default"], 404),
+        ([VIEW], ["bay", "default"], 200),
+        ([MANAGE], ["bay", "default"], 200),
+    ):
+        caller = api_as(StaffFactory.create(permissions=rights))
+        assert [each["code"] for each in caller.get("/resources/").json()["results"]] == codes
+        assert caller.get("/resources/bay/").status_code == status
 
 
 @pytest.mark.django_db

@@ -1,5 +1,6 @@
 """What the verbs of bookings do, and refuse."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -361,10 +362,22 @@ def test_what_was_imported_before_stays_as_it_is():
     order = Order(id=223, time=MONDAY, services=[123], total_fee=Decimal(100))
     services.import_booking(order=order)
 
-    again = services.import_booking(order=Order(id=223, time=MONDAY + HOUR, services=[123]))
+    again = services.import_booking(order=order)
 
     assert again.booking is None
-    assert Booking.objects.get().datetime == MONDAY
+    # Of the same id but another one, it is said so.
+    for other in (replace(order, time=MONDAY + HOUR), replace(order, total_fee=Decimal(1))):
+        with pytest.raises(IdTaken):
+            services.import_booking(order=other)
+    assert (Booking.objects.get().datetime, Booking.objects.get().total_fee) == (MONDAY, 100)
+
+
+def test_history_may_be_of_a_service_that_is_not_offered_any_more():
+    ServiceFactory.create(id=123, active=False)
+
+    done = services.import_booking(order=Order(id=223, time=MONDAY, services=[123]))
+
+    assert done.booking is not None
 
 
 def test_imported_history_is_moved_and_changed_no_more():

@@ -1,8 +1,10 @@
 """What customers hear and see of their bookings, and what becomes of it when they leave."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.services.people import delete_account
@@ -34,6 +36,31 @@ def booked_long_ago(hours, factory=BookingFactory, **fields):
     booking = factory.create(time=timezone.now() + timedelta(hours=hours), quietly=True, **fields)
     Booking.objects.filter(pk=booking.pk).update(reminded_of=None)
     return booking
+
+
+# Another's
+
+
+def test_who_gets_a_booking_of_somebody_is_told_and_who_had_it_is_told_that_it_is_gone():
+    before, after = CustomerFactory.create_batch(2)
+    booking = BookingFactory.create(time=MONDAY, customer=before, quietly=True)
+
+    services.change_booking(booking_id=booking.pk, customer=after, by=None)
+
+    told = Message.objects.order_by("event").values_list("event", "recipient")
+    assert list(told) == [("booking.booked", after.code), ("booking.cancelled", before.code)]
+    bodies = Message.objects.order_by("event").values_list("body", flat=True)
+    assert [after.name in bodies[0], before.name in bodies[1]] == [True, True]
+
+
+def test_who_gets_a_booking_that_is_not_near_yet_is_reminded_of_it():
+    booking = booked_long_ago(30)
+    Booking.objects.filter(pk=booking.pk).update(reminded_of=booking.datetime)
+
+    services.change_booking(booking_id=booking.pk, customer=CustomerFactory.create(), by=None)
+
+    booking.refresh_from_db()
+    assert booking.reminded_of is None
 
 
 # Reminders
@@ -186,3 +213,49 @@ def test_what_is_kept_is_handed_out_and_forgotten_but_for_the_books():
     booking.refresh_from_db()
     assert (booking.status, booking.total_fee) == ("cancelled", 100)
     assert [each.reason for each in booking.history.all()] == ["", ""]
+
+
+def test_what_is_to_come_of_who_is_forgotten_is_called_off_and_nothing_said_of_them_is_kept():
+    shopper = UserFactory.create()
+    customer = CustomerFactory.create(user=shopper)
+    to_come = BookingFactory.create(time=MONDAY, customer=customer, quietly=True)
+    called_off = BookingFactory.create(customer=customer, quietly=True)
+    services.cancel_booking(booking_id=called_off.pk, by=None, reason="Wanjiru is ill.")
+    over = ConfirmedBookingFactory.create(
+        time=timezone.now() - HOUR, customer=customer, quietly=True
+    )
+
+    delete_account(user=shopper)
+
+    found = Booking.objects.in_bulk([to_come.pk, called_off.pk, over.pk])
+    assert [each.status for each in found.values()] == ["cancelled", "cancelled", "confirmed"]
+    reasons = [change.reason for each in found.values() for change in each.history.all()]
+    assert set(reasons) == {""}
+    assert Message.objects.filter(event="booking.cancelled").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bookings_that_are_handed_over_while_people_are_merged_never_deadlock():
+    service = ServiceFactory.create()
+    bookings = [BookingFactory.create(services=[service.pk], quietly=True) for _ in range(6)]
+    target = CustomerFactory.create(phone="+254722000001")
+    Booking.objects.update(customer=target)
+    other = CustomerFactory.create()
+
+    def hand_over(booking, customer):
+        return lambda: (
+            services.change_booking(
+                booking_id=booking.pk, customer=customer, by=None, total_fee=Decimal(7)
+            ).pk
+        )
+
+    def merge():
+        # As `customers.services` does it: both locked, then what is theirs.
+        with transaction.atomic():
+            list(Customer.objects.select_for_update().order_by("pk"))
+            services.move_bookings(source=target, target=other)
+
+    calls = [hand_over(each, who) for each in bookings for who in (target, other)]
+    outcomes = at_once([*calls, *([merge] * 6)])
+
+    assert [each for each in outcomes if isinstance(each, Exception)] == []

@@ -89,7 +89,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Bookings", "event", "bookings.booking"),
                     _item("Services", "home_repair_service", "bookings.service"),
-                    _item("Who or what is booked", "meeting_room", "bookings.resource"),
+                    _item("Resources", "meeting_room", "bookings.resource"),
                     _item("Closed days", "event_busy", "bookings.closedday"),
                 ],
             },

@@ -13,6 +13,20 @@ BOOKING_GAP = timedelta(
         must="1 to 10080 (seven days)",
     )
 )
+# Bookings still to come that a shopper can have at once; what the shop books for them counts too.
+BOOKING_OPEN_LIMIT = checked(
+    "BOOKING_OPEN_LIMIT",
+    env.int("BOOKING_OPEN_LIMIT", default=5),
+    fits=lambda bookings: 1 <= bookings <= 1000,
+    must="1 to 1000",
+)
+# Days from today on that shoppers may book; the shop itself books any time.
+BOOKING_DAYS_AHEAD = checked(
+    "BOOKING_DAYS_AHEAD",
+    env.int("BOOKING_DAYS_AHEAD", default=365),
+    fits=lambda days: 1 <= days <= 3650,
+    must="1 to 3650",
+)
 # Hours before its time that a customer is reminded of a booking. 0: never.
 BOOKING_REMINDER_HOURS = checked(
     "BOOKING_REMINDER_HOURS",

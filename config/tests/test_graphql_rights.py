@@ -16,7 +16,12 @@ from graphql_relay import to_global_id
 from accounts.models import User
 from accounts.services.memberships import suspend
 from accounts.tests.callers import employee, fresh, keeper, membership_of, person
-from bookings.tests.factories import BookingFactory, DoneBookingFactory, ServiceFactory
+from bookings.tests.factories import (
+    BookingFactory,
+    DoneBookingFactory,
+    ResourceFactory,
+    ServiceFactory,
+)
 from catalog.services import remove_product
 from catalog.tests.factories import CategoryFactory, VariantFactory
 from config.schema import schema
@@ -113,6 +118,8 @@ TABLE = [
     reads("myMessages", "/me/messages/"),
     reads("services", "/services/", shows="name"),
     *(reads("node", f"/services/{{{each}.pk}}/", about=each) for each in ("service", "retired")),
+    reads("resources", "/resources/", shows="code"),
+    *(reads("node", f"/resources/{{{each}.code}}/", about=each) for each in ("bay", "old_bay")),
     reads("availability", "/availability/"),
     reads("bookings", "/service-orders/", shows="customer"),
     reads("node", "/service-orders/{booking.pk}/", about="booking"),
@@ -255,7 +262,8 @@ KINDS = {
     "tea": "Variant", "secret": "Variant", "gone": "Variant",
     "order": "Order", "draft": "Order", "accepted": "Order", "fulfilled": "Order",
     "customer": "Customer", "category": "Category",
-    "service": "Service", "retired": "Service", "booking": "Booking", "done": "Booking",
+    "service": "Service", "retired": "Service", "bay": "Resource", "old_bay": "Resource",
+    "booking": "Booking", "done": "Booking",
     "shipment": "Shipment", "sent": "Shipment", "other": "Shipment", "carrier": "Carrier",
     "news": "CarrierNews", "standing": "StandingOrder", "paused": "StandingOrder",
 }  # fmt: skip
@@ -307,6 +315,8 @@ def shop():
         amina=amina,
         service=ServiceFactory.create(id=123),
         retired=ServiceFactory.create(active=False),
+        bay=ResourceFactory.create(),
+        old_bay=ResourceFactory.create(active=False),
         booking=BookingFactory.create(customer=customer),
         done=DoneBookingFactory.create(customer=customer),
     )

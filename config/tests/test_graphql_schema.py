@@ -16,8 +16,8 @@ from graphql_relay import to_global_id
 
 from accounts.tests.factories import ShopkeeperFactory, UserFactory
 from bookings import services as bookings
-from bookings.models import Booking
-from bookings.tests.factories import BookingFactory, ServiceFactory
+from bookings.models import Booking, Resource
+from bookings.tests.factories import BookingFactory, ResourceFactory, ServiceFactory
 from catalog.models import Category, Product
 from catalog.tests.factories import (
     CategoryFactory,
@@ -77,6 +77,7 @@ def test_everything_is_described():
 
 # Beside those of who may not (401, 403), too much (429) and what fails (5xx): no payload has them.
 ELSEWHERE = {
+    "gap_clash": "of what can be booked: REST alone",
     "has_it": "what becomes of a shipment",
     "idempotency_in_flight": "of the whole request",
     "idempotency_key_reused": "of the whole request",
@@ -88,7 +89,9 @@ ELSEWHERE = {
     "unknown_variable": "of a template's words: REST alone",
     "untrusted": "what becomes of a message or a shipment",
 }
-OURS = ("accounts", "catalog", "core", "customers", "notifications", "orders", "shipping")
+OURS = (
+    "accounts", "bookings", "catalog", "core", "customers", "notifications", "orders", "shipping",
+)  # fmt: skip
 
 
 def kinds_of_errors(kind=DomainError) -> Iterator[type[DomainError]]:
@@ -288,12 +291,7 @@ class Shop:
                 key = {"order_id": self.order.pk, "by": self.users["shopkeeper"]}
                 services.assign_order(**key, to=self.staff)
                 services.accept_order(**key)
-        offered = [each.pk for each in ServiceFactory.create_batch(rows)]
-        for _ in range(rows):
-            BookingFactory.create(customer=self.amina, services=offered)
-        if not Booking.objects.filter(pk=223).exists():
-            BookingFactory.create(id=223, customer=self.amina)
-        self.booking = bookings.change_booking(booking_id=223, services=offered, by=self.staff)
+        self._grow_bookings(rows)
         self._grow_shipping(rows)
         additions = [Addition(sku=sku, quantity=1) for sku in skus]
         for shopper in (
@@ -327,6 +325,18 @@ class Shop:
             document = document.replace(f"{{{name}}}", value)
         return document
 
+    def _grow_bookings(self, rows):
+        for resource in [*Resource.objects.all(), *ResourceFactory.create_batch(rows)]:
+            resource.opening_hours.all().delete()
+            for _ in range(rows):
+                resource.opening_hours.create(weekday=0, opens="08:00", closes="18:00")
+        offered = [each.pk for each in ServiceFactory.create_batch(rows)]
+        for _ in range(rows):
+            BookingFactory.create(customer=self.amina, services=offered)
+        if not Booking.objects.filter(pk=223).exists():
+            BookingFactory.create(id=223, customer=self.amina)
+        self.booking = bookings.change_booking(booking_id=223, services=offered, by=self.staff)
+
     def graph(self, who):
         return Graph(self.users[who]) if who in self.users else Graph(x_cart_token=self.token)
 
@@ -334,7 +344,7 @@ class Shop:
         product = Product.objects.get(slug="p0")
         rows = (
             *(product, product.variants.first(), self.top, self.order, self.amina),
-            *(self.booking, self.booking.services.first()),
+            *(self.booking, self.booking.services.first(), self.booking.resource),
             *(self.shipment, self.shipment.carrier, self.news, self.standing),
         )
         named = {{News: "CarrierNews"}.get(type(row), type(row).__name__): row for row in rows}
@@ -384,7 +394,7 @@ def test_whatever_is_asked_takes_as_many_statements_of_one_as_of_three(unlimited
         taken[rows] = list(counted(shop.graph(who), documents).values())
 
     assert taken[1] == taken[3]
-    assert {"shopkeeper": 0, "shopper": 8, "stranger": 28}[who] == sum(
+    assert {"shopkeeper": 0, "shopper": 8, "stranger": 30}[who] == sum(
         isinstance(each, set) for each in taken[1]
     )
 

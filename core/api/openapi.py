@@ -1,5 +1,6 @@
 """OpenAPI 3.1 from the views: ids, summaries, error answers and the shared headers."""
 
+import re
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as BaseAutoSchema
@@ -57,7 +58,7 @@ class AutoSchema(BaseAutoSchema):
         text = (getattr(method, "__doc__", None) or "").strip() if own else ""
         if not text:
             text = {
-                "list": f"List {noun}s.".replace("ys.", "ies."),
+                "list": re.sub(r"(?<![aeiou])ys\.", "ies.", f"List {noun}s."),
                 "retrieve": f"Get one {noun}.",
             }.get(action or "", "")
         summary, _, rest = text.partition("\n")

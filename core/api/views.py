@@ -92,7 +92,7 @@ class ResourceViewSet(GenericViewSet[Any]):
 
     def answer(self, key: Any, *, status_code: int = status.HTTP_200_OK) -> Response:
         """Render the object with this primary key as it stands in the database now."""
-        data = self._represent(self.get_queryset().get(pk=key))
+        data = self._represent(get_object_or_404(self.get_queryset(), pk=key))
         response = Response(data, status=status_code, headers={"ETag": etag_of(data)})
         if status_code == status.HTTP_201_CREATED:
             response["Location"] = self._address_of(data)

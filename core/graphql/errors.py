@@ -89,6 +89,7 @@ _CODES = (
     "subject_needed",
     "surrogate_characters_not_allowed",
     "taken",
+    "too_many_bookings",
     "too_many_rows",
     "unknown",
     "unknown_field",

@@ -164,6 +164,7 @@ HOSTILE = {
     "ID": ["\0", "UHJvZHVjdDrZoQ==", "UHJvZHVjdDo5OTk5OTk5OTk5OTk5OTk5OTk5", "T3JkZXI6MQ=="],
     "Int": [-(2**31), 2**31 - 1],
     "Decimal": ["NaN", "1e999999999", "-1e-999999999"],
+    "Date": ["0001-01-01", "9999-12-31"],
     "DateTime": ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"],
     "Boolean": [True],
 }

@@ -196,7 +196,7 @@ def test_delete_customer_removes_who_never_ordered():
 def test_delete_customer_refuses_who_has_ordered():
     order = OrderFactory.create()
 
-    with pytest.raises(HasOrders):
+    with pytest.raises(HasOrders, match=r"^They have orders, so they cannot be deleted\.$"):
         services.delete_customer(customer_id=order.customer_id)
 
     assert Customer.objects.filter(pk=order.customer_id).exists()

@@ -178,6 +178,37 @@ def test_a_shopper_orders_looks_and_calls_off():
     ]
 
 
+def test_a_shopper_books_moves_and_calls_off():
+    wanjiru = signed_in("shopper")
+
+    offered = wanjiru.example("bookable")
+    assert [(each["number"], each["name"]) for each in offered["services"]["nodes"]] == [
+        ("456", "Analysis"),
+        ("123", "Inspection"),
+        ("789", "Testing"),
+    ]
+    [shop] = offered["resources"]["nodes"]
+    assert (shop["code"], shop["isDefault"]) == ("default", True)
+    assert shop["openingHours"][0] == {"weekday": 0, "opens": "08:00", "closes": "18:00"}
+    assert len(shop["openingHours"]) == 6
+
+    free = wanjiru.example("free-times")
+    times = [time for day in free["days"] for time in day["times"]]
+    assert (free["timeZone"], len(free["days"])) == ("Africa/Nairobi", 7)
+    body = json.loads((DOCS / "book.json").read_text())["input"]
+    booked = wanjiru.done("book", input=body | {"datetime": times[-1]})["booking"]
+    assert (booked["datetime"], booked["status"]) == (times[-1], "PENDING")
+    assert (booked["totalFee"], booked["currency"]) == ("350.00", "KES")
+
+    mine = wanjiru.example("my-bookings")
+    assert (mine["totalCount"], mine["nodes"][0]) == (2, booked)
+
+    moved = wanjiru.done("move-booking", id=booked["id"], input={"datetime": times[-2]})["booking"]
+    assert (moved["number"], moved["datetime"]) == (booked["number"], times[-2])
+    gone = wanjiru.done("cancel-booking", id=booked["id"])["booking"]
+    assert gone == {"id": booked["id"], "number": booked["number"], "status": "CANCELLED"}
+
+
 def test_staff_see_who_waits_and_accept():
     baraka = signed_in("employee")
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from bookings.models import Resource
+from bookings.querysets import LONGEST_GAP
 from bookings.services import change_gap, clashes_by
 from core.errors import DomainError
 
@@ -32,6 +33,8 @@ class Command(BaseCommand):
             gap = timedelta(minutes=options["minutes"])
         except OverflowError:
             raise CommandError("That is no gap.") from None
+        if not timedelta(0) < gap <= LONGEST_GAP:
+            raise CommandError("A gap is 1 to 10080 minutes (seven days).")
         clashes = clashes_by(resource=resource, gap=gap)
         for clash in clashes:
             print(f"Too near to one another: {clash}.")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from bookings.api.serializers import ImportInput, NewServiceInput
@@ -16,6 +17,9 @@ from bookings.services import Order, create_service, import_booking
 from bookings.services.telling import in_shop
 from core.api.problems import errors_of
 from core.errors import DomainError, FieldError
+
+# Of those that one clashes with.
+MOST_NAMED = 5
 
 
 class Command(BaseCommand):
@@ -49,19 +53,21 @@ class Command(BaseCommand):
                 self.stderr.write(f"{row}{_where(each)}: {each.detail}")
 
     def _load_services(self, rows: list[Any]) -> None:
-        loaded = 0
+        loaded = known = 0
         for number, row in enumerate(rows, 1):
             with self._errors_of(f"Service {number}"):
                 form = NewServiceInput(data=row)
                 form.is_valid(raise_exception=True)
                 data = form.validated_data
-                if not Service.objects.filter(pk=data.get("id", 0)).exists():
+                if Service.objects.filter(pk=data.get("id", 0)).exists():
+                    known += 1
+                else:
                     create_service(**data)
                     loaded += 1
-        print(f"{loaded} services loaded, {len(rows) - loaded - self.failures} were here already.")
+        print(f"{loaded} services loaded, {known} were here already.")
 
     def _load_orders(self, rows: list[Any]) -> None:
-        loaded = known = clashing = 0
+        loaded = known = clashing = ahead = 0
         for number, row in enumerate(rows, 1):
             with self._errors_of(f"Row {number}"):
                 form = ImportInput(data=row)
@@ -71,15 +77,25 @@ class Command(BaseCommand):
                     known += 1
                     continue
                 loaded += 1
+                at = in_shop(done.booking.datetime)
+                if done.booking.datetime > timezone.now():
+                    ahead += 1
+                    print(f"{done.booking.pk} at {at} is still to come: it keeps no time free.")
                 if done.clashes_with:
                     clashing += 1
-                    others = ", ".join(map(str, done.clashes_with))
-                    at = in_shop(done.booking.datetime)
-                    print(f"{done.booking.pk} at {at} clashes with {others}: kept as history.")
+                    others = ", ".join(map(str, done.clashes_with[:MOST_NAMED]))
+                    more = "" if len(done.clashes_with) <= MOST_NAMED else ", …"
+                    print(
+                        f"{done.booking.pk} at {at} clashes with {others}{more}: kept as history."
+                    )
+        if self.failures:
+            return
         print(
             f"{loaded} service orders loaded as history, {known} were here already."
             f" {clashing} of them clash with others; they take no time."
         )
+        if ahead:
+            print(f"{ahead} of them are still to come: book those that are to take their time.")
 
 
 def _where(error: FieldError) -> str:
@@ -88,10 +104,11 @@ def _where(error: FieldError) -> str:
 
 def _rows_of(path: Path) -> list[Any]:
     try:
-        rows = json.loads(path.read_text())
+        # Windows writes a mark before the first character.
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{path} is no JSON: {error}.") from None
     if not isinstance(rows, list):
         raise CommandError(f"{path} is no list.")
