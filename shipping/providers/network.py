@@ -96,8 +96,9 @@ def of_refusal(answer: Answer, *, code: str = "", reason: str = "") -> Refused |
     code = code or f"http_{status}"
     reason = reason or f"HTTP {status}: {text_of(answer)}"
     # Refused before anything was done: wrong key (401), not paid (402), a wrong address (404, 405),
-    # which are the shopkeeper's to mend; too many, too busy.
-    if status in {401, 402, 404, 405, 429, 503}:
+    # which are the shopkeeper's to mend; too many. Not a 503: a proxy says so, too, when what is
+    # behind it ended with the request in hand.
+    if status in {401, 402, 404, 405, 429}:
         return Refused(code=code, reason=reason, may_pass=True, whole=True)
     if status == requests.codes.forbidden:
         # Perhaps of these words alone: a firewall before the carrier may dislike them.

@@ -312,8 +312,9 @@ def _note_failure(shipment: Shipment, outcome: Refused | Unclear, *, certain: bo
             shipment.handed_at = None
     if isinstance(outcome, Refused) and not outcome.may_pass:
         shipment.status = ShipmentStatus.REFUSED
-    else:
+    elif shipment.cancel_asked_at is None:
         _try_later(shipment)
+    # Else it is due for that already, with tries counted anew.
     record(shipment, verb, detail=shipment.error)
 
 

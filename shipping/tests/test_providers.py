@@ -89,7 +89,6 @@ class TestSending:
             (409, False, False),
             (422, False, False),
             (429, True, True),
-            (503, True, True),
         ],
     )
     def test_a_refusal_is_certain(self, fake, name, status, may_pass, whole):
@@ -106,7 +105,15 @@ class TestSending:
     @pytest.mark.parametrize(
         "behaviour",
         [
-            *("http:408", "http:500", "http:502", "http:504", "took_http:302", "redirect"),
+            *(
+                "http:408",
+                "http:500",
+                "http:502",
+                "http:503",
+                "http:504",
+                "took_http:302",
+                "redirect",
+            ),
             *("nonsense", "hang", "hang_before", "drop_after", "drop_before", "drop_midway"),
             "endless",
         ],

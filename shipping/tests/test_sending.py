@@ -139,7 +139,16 @@ def test_parcelpost_is_sent_a_form_and_says_what_it_costs(fake):
 
 
 # How a carrier answers at first, and what that says of the shipment until it is asked again.
-TAKES_IT = ["hang", "drop_after", "drop_midway", "took_http:500", "nonsense", "endless", "redirect"]
+TAKES_IT = [
+    "hang",
+    "drop_after",
+    "drop_midway",
+    "took_http:500",
+    "took_http:503",
+    "nonsense",
+    "endless",
+    "redirect",
+]
 TAKES_IT_NOT = ["hang_before", "drop_before", "http:500"]
 
 
