@@ -105,7 +105,7 @@ class ResourceForm(forms.ModelForm[Resource]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["gap"] = self.instance.gap // _MINUTE
+        self.initial["gap"] = self.instance.gap_in_minutes
 
     def clean_gap(self) -> timedelta:
         return cast("int", self.cleaned_data["gap"]) * _MINUTE
@@ -164,7 +164,7 @@ class ResourceAdmin(DukaModelAdmin):
 
     @display(description="gap", ordering="gap")
     def minutes(self, resource: Resource) -> str:
-        return f"{resource.gap // _MINUTE} min"
+        return f"{resource.gap_in_minutes} min"
 
     @display(description="default")
     def default(self, resource: Resource) -> str:

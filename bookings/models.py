@@ -115,6 +115,10 @@ class Resource(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def gap_in_minutes(self) -> int:
+        return self.gap // timedelta(minutes=1)
+
 
 class OpeningHours(models.Model):
     """From when to when a resource can be booked on a day of the week, by the shop's clocks."""

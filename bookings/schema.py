@@ -9,7 +9,7 @@ from graphql import GraphQLResolveInfo
 
 from accounts.models import User
 from bookings import services
-from bookings.api.resources import ResourcesViewSet, in_minutes, on_clock
+from bookings.api.resources import ResourcesViewSet, on_clock
 from bookings.api.views import ServiceOrderViewSet, ServiceViewSet, availability
 from bookings.models import (
     BookedService,
@@ -86,7 +86,7 @@ class ResourceType(ModelType):
     )
 
     def resolve_gap(self: Resource, info: GraphQLResolveInfo) -> int:
-        return in_minutes(self.gap)
+        return self.gap_in_minutes
 
 
 class BookedServiceType(ModelType):

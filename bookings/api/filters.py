@@ -2,7 +2,7 @@
 
 import django_filters
 
-from bookings.models import Booking, ClosedDay, Resource, Service
+from bookings.models import LARGEST_ID, Booking, ClosedDay, Resource, Service
 from bookings.states import BookingStatus
 from core.api.filters import IntegerFilter, TimeFilter, YesNoFilter
 
@@ -44,7 +44,7 @@ class ServiceOrderFilter(django_filters.FilterSet):
     customer = django_filters.CharFilter("customer__code", help_text="Code of the customer.")
     resource = django_filters.CharFilter("resource__code", help_text="Code of what is booked.")
     service = IntegerFilter(
-        "booked__service", help_text="Id of a service.", min_value=1, max_value=2**53 - 1
+        "booked__service", help_text="Id of a service.", min_value=1, max_value=LARGEST_ID
     )
     imported = YesNoFilter(help_text="Whether it is history from elsewhere.")
     datetime_after = TimeFilter("datetime", "gte", help_text="At this time or later (RFC 3339).")

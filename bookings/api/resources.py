@@ -36,10 +36,6 @@ _RESOURCE = {
 _CLOSED_DAY = {"resource": None, "date": "2026-12-25", "reason": "Christmas"}
 
 
-def in_minutes(gap: timedelta) -> int:
-    return round(gap.total_seconds() / 60)
-
-
 def on_clock(moment: time) -> str:
     return f"{moment:{_CLOCK}}"
 
@@ -78,7 +74,7 @@ class ResourceSerializer(serializers.ModelSerializer[Resource]):
         fields = ("code", "name", "gap", "step", "is_default", "active", "opening_hours")
 
     def get_gap(self, resource: Resource) -> int:
-        return in_minutes(resource.gap)
+        return resource.gap_in_minutes
 
 
 class OpeningHoursInput(InputSerializer):

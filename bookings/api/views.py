@@ -296,7 +296,7 @@ def availability(query: Mapping[str, str], user: "User | AnonymousUser") -> dict
     return {
         "resource": resource.code,
         "time_zone": settings.SHOP_TIME_ZONE,
-        "gap": round(resource.gap.total_seconds() / 60),
+        "gap": resource.gap_in_minutes,
         "results": services.free_days(**asked),
     }
 

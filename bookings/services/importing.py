@@ -65,7 +65,9 @@ def import_booking(*, order: Order) -> Imported:
         imported=True,
     )
     add_services(booking, services)
-    record_import(booking)
+    booking.history.create(
+        verb=BookingVerb.IMPORTED, from_status="", to_status=booking.status, by=None
+    )
     return Imported(booking=booking, clashes_with=clashes)
 
 
@@ -76,10 +78,4 @@ def _is(booking: Booking, order: Order) -> bool:
         and booking.datetime == order.time
         and {each.service_id for each in booking.booked.all()} == set(order.services)
         and order.total_fee in {None, booking.total_fee}
-    )
-
-
-def record_import(booking: Booking) -> None:
-    booking.history.create(
-        verb=BookingVerb.IMPORTED, from_status="", to_status=booking.status, by=None
     )
