@@ -9,7 +9,7 @@ from graphql import GraphQLResolveInfo
 
 from accounts.models import User
 from bookings import services
-from bookings.api.resources import ResourcesViewSet, on_clock
+from bookings.api.resources import ResourcesViewSet
 from bookings.api.views import ServiceOrderViewSet, ServiceViewSet, availability
 from bookings.models import (
     BookedService,
@@ -21,6 +21,7 @@ from bookings.models import (
 )
 from bookings.permissions import can_see_bookings
 from bookings.states import BookingStatus, BookingVerb
+from core.api.serializers import on_clock
 from core.graphql.inputs import enum_of
 from core.graphql.lists import ListField
 from core.graphql.mutations import Verb

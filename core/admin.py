@@ -280,7 +280,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 
 def tell(request: HttpRequest, error: DomainError) -> None:
     """Show a domain error with the details of its fields."""
-    details = [each.detail for each in error.errors if each.detail != error.detail]
+    details = [each.detail for each in error.errors if each.detail not in error.detail]
     messages.error(request, " ".join([error.detail, *details]))
 
 

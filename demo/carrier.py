@@ -11,9 +11,11 @@ which the last stays, `*` for all numbers without their own:
     took_http:STATUS         takes it, yet answers with STATUS
     nonsense                 takes it, answers 200 with what nobody understands
     endless                  takes it, answers without an end
+    drip                     takes it, answers without an end, a byte at a time
     redirect                 takes it, and points somewhere else
     hang                     takes it, never answers
     hang_before              never answers, and does not take it
+    late                     never answers, and takes it when it is released
     hold                     takes it, answers when it is released
     drop_after               takes it, closes the connection without an answer
     drop_before              closes the connection, and does not take it
@@ -139,7 +141,7 @@ class FakeCarrier(ThreadingHTTPServer):
         self.shop = shop
         self.pace = pace
         self.released = threading.Event()
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
         self._book = book
         self._lock = threading.RLock()
         self._behaviours: dict[str, list[str]] = {}
@@ -158,7 +160,7 @@ class FakeCarrier(ThreadingHTTPServer):
 
     def __exit__(self, *_: object) -> None:
         self.released.set()
-        self._stopped.set()
+        self.stopped.set()
         self.shutdown()
         self.server_close()
 
@@ -292,12 +294,12 @@ class FakeCarrier(ThreadingHTTPServer):
         end = "failed-to-deliver" if carried.comes_back else "delivered"
         names = ["waiting-for-collection", "in-transit", end]
         for name in names[len(carried.events) :]:
-            if self._stopped.wait(pace) or carried.cancelled:
+            if self.stopped.wait(pace) or carried.cancelled:
                 return
             at = time.time()
             status = self.happen(carried.carrier, carried.number, name, at)
             # As carriers do: told again until it is answered, though not for ever.
-            while status != 200 and time.time() < at + INSISTS and not self._stopped.wait(2):
+            while status != 200 and time.time() < at + INSISTS and not self.stopped.wait(2):
                 status = self.tell(carried.carrier, carried.number, name, at)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -373,10 +375,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, carrier: str, number: str, street: str, said: Any) -> None:
         name, _, detail = self.server.next_behaviour("send", number).partition(":")
-        if name in {"http", "refuse", "hang_before", "drop_before"}:
+        if name in {"http", "refuse", "hang_before", "drop_before", "late"}:
             self.server.enter(carrier, "send", number, id=None, made=False, behaviour=name)
             self._refuse(name, detail, carrier)
-            return
+            if name != "late":
+                return
+            self.server.released.wait()
         carried = self.server.take(carrier, number, comes_back=NOWHERE in street.lower(), said=said)
         answer = {"id": carried.id, "tracking_url": f"{self.server.url}/track/{carried.id}"}
         if carrier == COURIER:
@@ -397,6 +401,8 @@ class Handler(BaseHTTPRequestHandler):
         name, _, detail = self.server.next_behaviour("look_up", number).partition(":")
         carried = self.server.find(carrier, number)
         self.server.enter(carrier, "look_up", number, found=carried is not None, behaviour=name)
+        if name == "hold":
+            self.server.released.wait()
         if name in {"http", "refuse", "hang_before", "drop_before"}:
             self._refuse(name, detail, carrier)
         elif carrier == COURIER:
@@ -439,7 +445,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._json(422, code=detail, message="It is not taken.")
             case "refuse":
                 self._form(422, error=detail, message="It is not taken.")
-            case "hang_before":
+            case "hang_before" | "late":
                 self._hang()
             case _:
                 self._reset()
@@ -450,13 +456,13 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(int(detail), "Something broke.", PLAIN)
             case "nonsense":
                 self._answer(200, "<h1>It works!</h1>", "text/html")
-            case "endless":
+            case "endless" | "drip":
                 self.send_response(200)
                 self.send_header("Connection", "close")
                 self.end_headers()
                 with contextlib.suppress(OSError):
-                    while True:
-                        self.wfile.write(b"more and " * 4096)
+                    while not self.server.stopped.wait(0.05 if name == "drip" else 0):
+                        self.wfile.write(b"." if name == "drip" else b"more and " * 4096)
                 self.close_connection = True
             case "redirect":
                 self._answer(307, "", PLAIN, Location=f"{self.server.url}/elsewhere")

@@ -52,6 +52,12 @@ _CART = """{
 _BOOKING = """{
   id number datetime status totalFee currency resource services { number name fee }
 }"""
+_STANDING = """{
+  id number status interval every start end count nextOn service items { sku name quantity }
+}"""
+_COMING = "{ currency results { on total notices } }"
+_ITEMS = [{"sku": "CHAI-250", "quantity": 2}]
+_STANDING_ID = "U3RhbmRpbmdPcmRlcjox"
 _CARD = """{
   id slug name price category { slug name } images { alt sizes { width url } }
   variants { id sku stock }
@@ -224,6 +230,93 @@ EXAMPLES = [
         ask="mutation CancelBooking { cancelBooking(id: $id, input: $input) {"
         f" booking {{ id number status }} {_ERRORS} }} }}",
         variables={"id": "Qm9va2luZzoxMDAx", "input": {"reason": "It rains."}},
+    ),
+    Example(
+        name="my-shipments",
+        what="Show where one's goods are, the last first, and what the carrier says of them.",
+        who=SHOPPER,
+        ask="query MyShipments { shipments(first: $first, after: $after) { totalCount nodes {"
+        " id number order status carrier trackingUrl sentAt"
+        " parcels { items { sku name quantity } } timeline { at verb status detail }"
+        f" }} {_PAGE} }} }}",
+        variables={"first": 10, "after": None},
+    ),
+    Example(
+        name="preview-standing-order",
+        what="Show what an order that comes again would cost, and on which dates it would come.",
+        who=SHOPPER,
+        ask=f"query PreviewStandingOrder {{ newStandingOrderPreview(input: $input) {_COMING} }}",
+        variables={
+            "input": {"items": _ITEMS, "interval": "MONTH", "start": "2027-01-31", "count": 12}
+        },
+    ),
+    Example(
+        name="make-standing-order",
+        what="Let something come again and again, at the price of each date.",
+        who=SHOPPER,
+        ask="mutation MakeStandingOrder { makeStandingOrder(input: $input) {"
+        f" standingOrder {_STANDING} {_ERRORS} }} }}",
+        variables={
+            "input": {
+                "items": _ITEMS,
+                "interval": "MONTH",
+                "start": "2027-01-31",
+                "count": 12,
+                "deliveryAddress": {
+                    "recipient": "Wanjiru Kamau",
+                    "line1": "Moi Avenue 12",
+                    "city": "Nairobi",
+                },
+            }
+        },
+    ),
+    Example(
+        name="my-standing-orders",
+        what="Page through one's own standing orders, the newest first, and what became of them.",
+        who=SHOPPER,
+        ask="query MyStandingOrders { standingOrders(first: $first, after: $after) {"
+        " totalCount nodes { id number status nextOn items { sku name quantity }"
+        f" occurrences {{ on status order shipment reason }} }} {_PAGE} }} }}",
+        variables={"first": 20, "after": None},
+    ),
+    Example(
+        name="coming",
+        what="Show the next dates of a standing order and what they would cost.",
+        who=SHOPPER,
+        ask=f"query Coming {{ standingOrderPreview(number: $number) {_COMING} }}",
+        variables={"number": "R1001"},
+    ),
+    Example(
+        name="skip-standing-order",
+        what="Let one date of a standing order pass.",
+        who=SHOPPER,
+        ask="mutation SkipStandingOrder { skipStandingOrder(id: $id, input: $input) {"
+        f" standingOrder {{ id number status nextOn }} {_ERRORS} }} }}",
+        variables={"id": _STANDING_ID, "input": {"on": "2027-01-31", "reason": "We are away."}},
+    ),
+    Example(
+        name="pause-standing-order",
+        what="Let nothing come until further notice.",
+        who=SHOPPER,
+        ask="mutation PauseStandingOrder { pauseStandingOrder(id: $id, input: $input) {"
+        f" standingOrder {{ id number status nextOn }} {_ERRORS} }} }}",
+        variables={"id": _STANDING_ID, "input": {"reason": "We are away."}},
+    ),
+    Example(
+        name="resume-standing-order",
+        what="Let it come again.",
+        who=SHOPPER,
+        ask="mutation ResumeStandingOrder { resumeStandingOrder(id: $id) {"
+        f" standingOrder {{ id number status nextOn }} {_ERRORS} }} }}",
+        variables={"id": _STANDING_ID},
+    ),
+    Example(
+        name="end-standing-order",
+        what="End a standing order for good.",
+        who=SHOPPER,
+        ask="mutation EndStandingOrder { endStandingOrder(id: $id, input: $input) {"
+        f" standingOrder {{ id number status nextOn }} {_ERRORS} }} }}",
+        variables={"id": _STANDING_ID, "input": {"reason": "We have moved."}},
     ),
     Example(
         name="waiting-orders",

@@ -25,6 +25,12 @@ class NoQuote(Conflict):
     code = "no_quote"
 
 
+class TooManyStandingOrders(Conflict):
+    """A shopper has as many standing orders as they can have."""
+
+    code = "too_many_standing_orders"
+
+
 class NoSuchDate(InvalidInput):
     """It is no date of the standing order that is still to come."""
 

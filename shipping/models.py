@@ -170,6 +170,12 @@ class Shipment(models.Model):
         return ShipmentStatus(self.status)
 
     @property
+    def customers_status(self) -> ShipmentStatus:
+        """Where it stands for its customer: what the carrier dislikes is the shop's to mend."""
+        refused = self.status == ShipmentStatus.REFUSED
+        return ShipmentStatus.WAITING if refused else self.state
+
+    @property
     def is_ours(self) -> bool:
         """Whether certainly no carrier has it."""
         return self.handed_at is None and self.state in {
@@ -396,6 +402,10 @@ class StandingOrder(models.Model):
     def state(self) -> StandingOrderStatus:
         return StandingOrderStatus(self.status)
 
+    def is_of(self, user_id: int | None) -> bool:
+        """Tell whether it is this user's own."""
+        return user_id is not None and self.customer.user_id == user_id
+
 
 class StandingItem(models.Model):
     """So many pieces of a variant that a standing order is for, at the price of each date."""
@@ -471,6 +481,11 @@ class Occurrence(models.Model):
     def __str__(self) -> str:
         return f"{self.standing_order_id} {self.on}"
 
+    @property
+    def customers_reason(self) -> str:
+        """What its customer wrote themselves; the rest is between the shop and its people."""
+        return self.reason if self.standing_order.is_of(self.by_id) else ""
+
 
 class StandingOrderChange(models.Model):
     """Something that happened to a standing order: what, who, when. Never changed."""
@@ -492,3 +507,8 @@ class StandingOrderChange(models.Model):
 
     def __str__(self) -> str:
         return self.verb
+
+    @property
+    def customers_reason(self) -> str:
+        """What its customer wrote themselves; the rest is between the shop and its people."""
+        return self.reason if self.standing_order.is_of(self.by_id) else ""

@@ -1,9 +1,9 @@
 """Named reads of shipments and standing orders."""
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from django.db.models.functions import Now
 
 from .permissions import can_see_shipments, can_see_standing_orders
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from accounts.models import User
 
     from .models import News, Occurrence, Shipment, StandingOrder
+
+
+# So many dates and changes of a standing order are shown: a weekly one has ever more.
+SHOWN = 50
 
 
 class ShipmentQuerySet(QuerySet["Shipment"]):
@@ -67,8 +71,16 @@ class StandingOrderQuerySet(QuerySet["StandingOrder"]):
     def for_display(self) -> Self:
         """With all that an answer shows, in a fixed number of statements."""
         return self.select_related("customer", "carrier").prefetch_related(
-            "items__variant__product", "occurrences__order", "occurrences__shipment", "history__by"
+            "items__variant__product",
+            self._last("occurrences", "-on", "order", "shipment"),
+            self._last("history", "-pk", "by"),
         )
+
+    def _last(self, name: str, order: str, *joined: str) -> Any:
+        # By way of the model, which imports this module.
+        related: Any = self.model._meta.get_field(name).related_model
+        rows = related.objects.order_by(order).select_related(*joined)
+        return Prefetch(name, rows[:SHOWN], to_attr=f"last_{name}")
 
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """All for those who may see standing orders; for a shopper their own."""

@@ -39,6 +39,7 @@ def on_forgotten(*, customer: Customer, **_: Any) -> None:
 
 
 status_pages.register("shipment", services.status_page)
+status_pages.add("order", services.parts_of_order)
 for _event in signals.SHIPMENT_EVENTS:
     _event.data_of = services.data_of_number
 for _event in signals.STANDING_ORDER_EVENTS:

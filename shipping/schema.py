@@ -1,6 +1,7 @@
 """GraphQL of shipments, carriers and standing orders."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import graphene
@@ -8,6 +9,7 @@ from graphql import GraphQLResolveInfo
 
 from accounts.models import User
 from core import clock
+from core.api.serializers import on_clock
 from core.graphql.inputs import enum_of, input_of, plain
 from core.graphql.lists import ListField
 from core.graphql.mutations import Verb
@@ -31,6 +33,8 @@ from shipping.models import (
     StandingOrderChange,
 )
 from shipping.permissions import can_see_shipments, can_see_standing_orders
+from shipping.providers import Address
+from shipping.querysets import SHOWN
 from shipping.states import (
     CircuitState,
     DeliveryService,
@@ -47,7 +51,6 @@ from shipping.states import (
 _STATUS = enum_of(ShipmentStatus)
 _SERVICE = enum_of(DeliveryService)
 _CHANGES = graphene.List(graphene.NonNull(FieldChangeType))
-_ADDRESS = ("recipient", "line_1", "line_2", "city", "postcode", "country")
 
 
 def _shop_alone(kind: Any, name: str, description: str) -> graphene.Field:
@@ -185,8 +188,11 @@ class ShipmentType(ModelType):
     def resolve_carrier(self: Shipment, info: GraphQLResolveInfo) -> str:
         return self.carrier.name
 
+    def resolve_status(self: Shipment, info: GraphQLResolveInfo) -> ShipmentStatus:
+        return self.state if can_see_shipments(info.context.user) else self.customers_status
+
     def resolve_delivery_address(self: Shipment, info: GraphQLResolveInfo) -> dict[str, str]:
-        return {name: getattr(self, name) for name in _ADDRESS}
+        return asdict(Address.of(self))
 
     def resolve_due_at(self: Shipment, info: GraphQLResolveInfo) -> Any:
         waits = self.state == ShipmentStatus.WAITING
@@ -202,12 +208,15 @@ class CarrierType(ModelType):
         name = "Carrier"
         model = Carrier
         interfaces = (Node,)
-        fields = ("id", "name", "active", "cut_off", "failures", "failing_since", "error")
+        fields = ("id", "name", "active", "failures", "failing_since", "error")
 
     label = graphene.NonNull(graphene.String, description="As people know it.")
     days = graphene.NonNull(
         graphene.List(graphene.NonNull(graphene.Int)),
         description="Days of the week of its batches, Monday is 0. Empty: sent at once.",
+    )
+    cut_off = graphene.NonNull(
+        graphene.String, description="When its batch goes out, by the shop's clocks: `16:00`."
     )
     next_batch_at = graphene.NonNull(
         graphene.DateTime, description="When what is made now goes out, by its schedule."
@@ -224,6 +233,9 @@ class CarrierType(ModelType):
 
     def resolve_label(self: Carrier, info: GraphQLResolveInfo) -> str:
         return services.label_of(self)
+
+    def resolve_cut_off(self: Carrier, info: GraphQLResolveInfo) -> str:
+        return on_clock(self.cut_off)
 
     def resolve_next_batch_at(self: Carrier, info: GraphQLResolveInfo) -> Any:
         return services.next_cut_off(self, clock.now())
@@ -320,18 +332,24 @@ class OccurrenceType(ModelType):
     class Meta:
         name = "Occurrence"
         model = Occurrence
-        fields = ("reason",)
+        fields = ()
 
     on = graphene.NonNull(graphene.Date, description="By the shop's calendar.")
     status = graphene.NonNull(enum_of(OccurrenceStatus), description="What became of it.")
     order = graphene.String(description="Number of its order; null: there is none.")
     shipment = graphene.String(description="Number of its shipment; null: there is none.")
+    reason = graphene.NonNull(
+        graphene.String, description="Why; to shoppers what they wrote themselves."
+    )
 
     def resolve_order(self: Occurrence, info: GraphQLResolveInfo) -> str | None:
         return self.order.number if self.order else None
 
     def resolve_shipment(self: Occurrence, info: GraphQLResolveInfo) -> str | None:
         return self.shipment.number if self.shipment else None
+
+    def resolve_reason(self: Occurrence, info: GraphQLResolveInfo) -> str:
+        return self.reason if can_see_standing_orders(info.context.user) else self.customers_reason
 
 
 class StandingOrderChangeType(ModelType):
@@ -342,11 +360,17 @@ class StandingOrderChangeType(ModelType):
     class Meta:
         name = "StandingOrderChange"
         model = StandingOrderChange
-        fields = ("at", "reason")
+        fields = ("at",)
 
     verb = graphene.NonNull(enum_of(StandingOrderVerb), description="What happened.")
     changes = graphene.NonNull(_CHANGES, description="What became different.")
+    reason = graphene.NonNull(
+        graphene.String, description="Why; to shoppers what they wrote themselves."
+    )
     by = graphene.String(description="Name of who did it; null to shoppers.")
+
+    def resolve_reason(self: StandingOrderChange, info: GraphQLResolveInfo) -> str:
+        return self.reason if can_see_standing_orders(info.context.user) else self.customers_reason
 
     def resolve_changes(
         self: StandingOrderChange, info: GraphQLResolveInfo
@@ -365,6 +389,9 @@ class StandingOrderType(ModelType):
         "customer": ("customer",),
         "customer_name": ("customer",),
         "carrier": ("carrier",),
+        # Their reasons are for whose it is.
+        "occurrences": ("customer",),
+        "history": ("customer",),
     }
 
     class Meta:
@@ -390,13 +417,15 @@ class StandingOrderType(ModelType):
         OccurrenceType,
         of="occurrences",
         many=True,
-        description="Dates that something was done about, the last first.",
+        rows=lambda: Occurrence.objects.order_by("-on")[:SHOWN],
+        description=f"The last {SHOWN} dates that something was done about, the last first.",
     )
     history = Related(
         StandingOrderChangeType,
         of="history",
         many=True,
-        description="All that happened to it, the first thing first.",
+        rows=lambda: StandingOrderChange.objects.order_by("-pk")[:SHOWN],
+        description=f"The last {SHOWN} things that happened to it, the last first.",
     )
 
     def resolve_customer(self: StandingOrder, info: GraphQLResolveInfo) -> str:
@@ -409,7 +438,7 @@ class StandingOrderType(ModelType):
         return self.carrier.name
 
     def resolve_delivery_address(self: StandingOrder, info: GraphQLResolveInfo) -> dict[str, str]:
-        return {name: getattr(self, name) for name in _ADDRESS}
+        return asdict(Address.of(self))
 
 
 class ComingType(graphene.ObjectType):

@@ -14,7 +14,7 @@ shipment_sent = Event(
     "shipment.sent",
     texts={
         "en": "{shop}: {customer}, goods of your order {order} are handed to {carrier}. {link}",
-        "sw": "{shop}: {customer}, bidhaa za oda yako {order} zimekabidhiwa {carrier}. {link}",
+        "sw": "{shop}: {customer}, bidhaa za oda yako {order} zimekabidhiwa kwa {carrier}. {link}",
     },
     variables=_SHIPMENT,
 )
@@ -37,10 +37,10 @@ shipment_delivered = Event(
 shipment_failed = Event(
     "shipment.failed",
     texts={
-        "en": "{shop}: sorry, {customer}, {carrier} could not deliver goods of your order {order}."
-        " We will see to it. {link}",
-        "sw": "{shop}: samahani, {customer}, {carrier} hawakuweza kufikisha bidhaa za oda yako"
-        " {order}. Tutashughulikia. {link}",
+        "en": "{shop}: sorry, {customer}, goods of your order {order} could not be delivered."
+        " We see to it. {link}",
+        "sw": "{shop}: samahani, {customer}, bidhaa za oda {order} hazikuweza kufikishwa."
+        " Tutashughulikia. {link}",
     },
     variables=_SHIPMENT,
 )
@@ -51,25 +51,27 @@ _STANDING = {
     "date": "2026-11-30",
     "total": "KES 1,250.00",
     "shop": "Duka",
-    "link": "https://shop.example/skip/R1001.20261130-9fQ2LxkR0aVbWcXdYeZf1g",
 }
 standing_order_coming = Event(
     "standing_order.coming",
     texts={
-        "en": "{shop}: {customer}, your standing order {number} of {total} comes on {date}."
-        " Not this time? {link}",
-        "sw": "{shop}: {customer}, oda yako ya kudumu {number} ya {total} inakuja {date}."
-        " Usiihitaji sasa? {link}",
+        "en": "{shop}: {customer}, your order of {total} comes on {date}. Skip it? {link}",
+        "sw": "{shop}: {customer}, oda yako ya {total} inakuja {date}. Huihitaji? {link}",
     },
-    variables=_STANDING,
+    variables={
+        **_STANDING,
+        "link": "https://shop.example/skip/R1001.20261130-9fQ2LxkR0aVbWcXdYeZf1g",
+    },
+    # Who has the link leaves the date out, in the customer's place.
+    secret=True,
 )
 standing_order_waiting = Event(
     "standing_order.waiting",
     texts={
-        "en": "{shop}: sorry, {customer}, not all of your standing order {number} for {date} is"
-        " there. It comes as soon as it is.",
-        "sw": "{shop}: samahani, {customer}, oda yako ya kudumu {number} ya {date} haijakamilika."
-        " Itakuja mara itakapopatikana.",
+        "en": "{shop}: sorry, {customer}, your standing order {number} for {date} is delayed."
+        " It comes as soon as it can.",
+        "sw": "{shop}: samahani, {customer}, oda yako ya kudumu {number} ya {date} imechelewa."
+        " Itakuja mara itakapowezekana.",
     },
     variables=_STANDING,
 )

@@ -29,6 +29,8 @@ RANKS = {
     ShipmentStatus.FAILED_TO_DELIVER: 3,
     ShipmentStatus.DELIVERED: 4,
 }
+# Of these nobody but the carrier knows whether it has them, once they were handed over.
+UNSURE = frozenset({ShipmentStatus.WAITING, ShipmentStatus.REFUSED})
 # Its pieces are on their way, so that nobody ships them once more.
 OPEN = frozenset(
     {
@@ -133,7 +135,7 @@ class OccurrenceStatus(TextChoices):
     """What became of one date of a standing order."""
 
     # Out of stock, or refused otherwise: tried again until it can be had or is skipped.
-    WAITING = "waiting", "Waiting for goods"
+    WAITING = "waiting", "Waiting"
     ORDERED = "ordered", "Ordered"
     SKIPPED = "skipped", "Skipped"
     # It was due while no worker ran, and the shop does not catch up.

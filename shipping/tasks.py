@@ -25,7 +25,10 @@ def cancel_shipments() -> int:
 @jobs.periodic(every=timedelta(minutes=5))
 @task()
 def poll_silent_shipments() -> int:
-    return services.poll_silent_shipments()
+    asked = services.poll_silent_shipments()
+    if asked and not jobs.stopping():
+        poll_silent_shipments.enqueue()
+    return asked
 
 
 @jobs.periodic(every=timedelta(hours=1))
@@ -40,6 +43,12 @@ def sync_carriers() -> None:
 def look_at_news() -> int:
     """Also periodic: it finds what a crash left behind."""
     return services.look_at_news()
+
+
+@jobs.periodic(every=timedelta(days=1))
+@task()
+def remove_old_news() -> int:
+    return services.remove_old_news()
 
 
 @jobs.periodic(every=timedelta(minutes=1))

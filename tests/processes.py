@@ -21,11 +21,13 @@ from django.db import connection
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(
+    condition: Callable[[], object], seconds: float = 90, *, every: float = 0.02
+) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 def free_port() -> int:

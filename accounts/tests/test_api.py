@@ -35,6 +35,10 @@ ALL = [
     "notifications.view_message",
     "orders.handle_order",
     "orders.view_order",
+    "shipping.handle_shipment",
+    "shipping.handle_standingorder",
+    "shipping.manage_carriers",
+    "shipping.view_shipment",
 ]
 
 
@@ -126,6 +130,7 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
             "label": "See orders",
             "permissions": [
                 "orders.view_order",
+                "shipping.view_shipment",
                 "catalog.view_product",
                 "notifications.view_message",
             ],
@@ -136,10 +141,22 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
             "permissions": [
                 "orders.view_order",
                 "orders.handle_order",
+                "shipping.view_shipment",
+                "shipping.handle_shipment",
+                "shipping.handle_standingorder",
                 "catalog.view_product",
                 "customers.view_customer",
                 "notifications.view_message",
                 "notifications.handle_message",
+            ],
+        },
+        {
+            "code": "manage_carriers",
+            "label": "Manage carriers",
+            "permissions": [
+                "shipping.view_shipment",
+                "shipping.manage_carriers",
+                "catalog.view_product",
             ],
         },
         {

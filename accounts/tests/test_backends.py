@@ -16,14 +16,27 @@ pytestmark = pytest.mark.django_db
 
 # Written out, so that a change of what a right means is seen here.
 MEANS = {
-    "see_orders": {"orders.view_order", "catalog.view_product", "notifications.view_message"},
+    "see_orders": {
+        "orders.view_order",
+        "shipping.view_shipment",
+        "catalog.view_product",
+        "notifications.view_message",
+    },
     "handle_orders": {
         "orders.view_order",
         "orders.handle_order",
+        "shipping.view_shipment",
+        "shipping.handle_shipment",
+        "shipping.handle_standingorder",
         "catalog.view_product",
         "customers.view_customer",
         "notifications.view_message",
         "notifications.handle_message",
+    },
+    "manage_carriers": {
+        "shipping.view_shipment",
+        "shipping.manage_carriers",
+        "catalog.view_product",
     },
     "see_bookings": {
         "bookings.view_booking",
@@ -176,4 +189,4 @@ def test_a_request_asks_once_for_what_somebody_may(django_assert_num_queries):
 
     # Memberships, whether they are a machine, and the two of ModelBackend: user and groups.
     with django_assert_num_queries(4):
-        assert [baraka.has_perm(each) for each in sorted(ALL)].count(True) == 3
+        assert [baraka.has_perm(each) for each in sorted(ALL)].count(True) == 4

@@ -78,7 +78,12 @@ def test_a_good_token_says_who(provider, njeri):
         "email": "",
         "is_staff": True,
         "roles": ["shop-employee"],
-        "permissions": ["catalog.view_product", "notifications.view_message", "orders.view_order"],
+        "permissions": [
+            "catalog.view_product",
+            "notifications.view_message",
+            "orders.view_order",
+            "shipping.view_shipment",
+        ],
     }
     assert ask(token).json()["data"] == {"me": {"name": "Njeri"}}
 

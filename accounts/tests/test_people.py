@@ -184,6 +184,8 @@ class TestData:
                 "created_at": utc(customer.created_at),
             },
             "bookings": [],
+            "shipments": [],
+            "standing_orders": [],
             "orders": [
                 {
                     "number": order.number,

@@ -395,7 +395,12 @@ def test_a_machine_gets_a_token_and_may_what_it_was_granted(machine):
     said = claims_of(token)
     assert (said["sub"], said["aud"]) == (machine.client_id, settings.OIDC_AUDIENCE)
     assert said["exp"] - said["iat"] == 300
-    permissions = ["catalog.view_product", "notifications.view_message", "orders.view_order"]
+    permissions = [
+        "catalog.view_product",
+        "notifications.view_message",
+        "orders.view_order",
+        "shipping.view_shipment",
+    ]
     answer = ask(token)
     assert (answer.status_code, answer.json()["permissions"]) == (200, permissions)
     assert answer.json()["subject"] == str(machine.user.subject)

@@ -3,11 +3,7 @@
 from datetime import time, timedelta
 from typing import Any
 
-from drf_spectacular.utils import (
-    OpenApiExample,
-    extend_schema_field,
-    extend_schema_serializer,
-)
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,14 +12,13 @@ from bookings import services
 from bookings.models import CODE_PATTERN, ClosedDay, OpeningHours, Resource
 from bookings.permissions import can_manage_services, can_see_services
 from bookings.querysets import ResourceQuerySet
-from core.api.serializers import InputSerializer
+from core.api.serializers import ClockField, InputSerializer
 from core.api.views import ResourceViewSet
 from core.permissions import signed_in
 
 from .filters import ClosedDayFilter, ResourceFilter
 from .serializers import ShortList
 
-_CLOCK = "%H:%M"
 _HOURS = {"weekday": 0, "opens": "08:00", "closes": "18:00"}
 _RESOURCE = {
     "code": "default",
@@ -34,18 +29,6 @@ _RESOURCE = {
     "opening_hours": [_HOURS],
 }
 _CLOSED_DAY = {"resource": None, "date": "2026-12-25", "reason": "Christmas"}
-
-
-def on_clock(moment: time) -> str:
-    return f"{moment:{_CLOCK}}"
-
-
-@extend_schema_field({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
-class ClockField(serializers.TimeField):
-    """Hours and minutes as the shop's clocks show them: `08:00`."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(format=_CLOCK, input_formats=[_CLOCK], **kwargs)
 
 
 class OpeningHoursSerializer(serializers.ModelSerializer[OpeningHours]):

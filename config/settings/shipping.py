@@ -40,12 +40,13 @@ PARCELPOST_PASSWORD = env.str("PARCELPOST_PASSWORD", default="")
 # The unguessable end of the address that it calls: it signs nothing.
 PARCELPOST_WEBHOOK_KEY = env.str("PARCELPOST_WEBHOOK_KEY", default="")
 
-# Seconds for which a worker owns a shipment that it claimed; longer than the slowest call.
+# Seconds for which a worker owns a shipment that it claimed, anew with each call: longer than the
+# slowest, which `shipping.providers.network` ends after 33 s. Else two workers would ask at once.
 SHIPMENT_LEASE_SECONDS = checked(
     "SHIPMENT_LEASE_SECONDS",
     env.float("SHIPMENT_LEASE_SECONDS", default=60),
-    fits=lambda seconds: seconds > 0,
-    must="more than 0",
+    fits=lambda seconds: seconds >= 40,
+    must="40 or more, as a carrier may take 33",
 )
 # Seconds before each further try of a shipment; the last of them again and again.
 SHIPMENT_RETRY_SECONDS = checked(
@@ -61,6 +62,14 @@ SHIPPING_SILENT_HOURS = checked(
     fits=lambda hours: 0 < hours <= 30 * 24,
     must="more than 0 and at most 720",
 )
+# Days for which it is kept what carriers told us, as it came; ten times as long what waits for a
+# person. What it told is kept.
+SHIPPING_NEWS_DAYS = checked(
+    "SHIPPING_NEWS_DAYS",
+    env.int("SHIPPING_NEWS_DAYS", default=90),
+    fits=lambda days: 0 < days <= 3650,
+    must="1 to 3650",
+)
 
 # From when on a date of a standing order is due, by the shop's clocks.
 STANDING_ORDERS_AT = time.fromisoformat(
@@ -72,7 +81,15 @@ STANDING_ORDERS_AT = time.fromisoformat(
     )
 )
 # Whether its orders are accepted by themselves, or wait for the shopkeeper.
-STANDING_ORDERS_ACCEPT = env.bool("STANDING_ORDERS_ACCEPT", default=True)
+STANDING_ORDERS_ACCEPT = env.bool("STANDING_ORDERS_ACCEPT", default=False)
+# Standing orders that a shopper can have at once, without those that are ended; what the shop sets
+# up for them counts too.
+STANDING_ORDERS_OPEN_LIMIT = checked(
+    "STANDING_ORDERS_OPEN_LIMIT",
+    env.int("STANDING_ORDERS_OPEN_LIMIT", default=20),
+    fits=lambda standing_orders: 1 <= standing_orders <= 1000,
+    must="1 to 1000",
+)
 # What happens to dates that came and went while no worker ran.
 STANDING_ORDERS_MISSED = checked(
     "STANDING_ORDERS_MISSED",

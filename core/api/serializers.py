@@ -1,10 +1,13 @@
 """Serializer bases and fields that every app uses."""
 
+from datetime import time
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+_CLOCK = "%H:%M"
 MONEY = {"max_digits": 12, "decimal_places": 2}
 
 
@@ -13,6 +16,18 @@ class MoneyField(serializers.DecimalField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**MONEY, "min_value": Decimal(0), **kwargs})
+
+
+@extend_schema_field({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+class ClockField(serializers.TimeField):
+    """Hours and minutes as the shop's clocks show them: `08:00`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format=_CLOCK, input_formats=[_CLOCK], **kwargs)
+
+
+def on_clock(moment: time) -> str:
+    return f"{moment:{_CLOCK}}"
 
 
 class InputSerializer(serializers.Serializer[Any]):

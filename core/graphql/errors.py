@@ -91,6 +91,7 @@ _CODES = (
     "taken",
     "too_many_bookings",
     "too_many_rows",
+    "too_many_standing_orders",
     "unknown",
     "unknown_field",
     "unknown_right",

@@ -21,7 +21,6 @@ _SCALARS: list[tuple[type, Any]] = [
     (serializers.DecimalField, graphene.Decimal),
     (serializers.DateTimeField, graphene.DateTime),
     (serializers.DateField, graphene.Date),
-    (serializers.TimeField, graphene.Time),
     (serializers.Field, graphene.String),
 ]
 _FILTERS: list[tuple[type, Any]] = [

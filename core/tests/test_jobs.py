@@ -65,6 +65,7 @@ def test_every_declared_job_has_a_row_that_is_due_at_once():
         "shipping.tasks.cancel_shipments": timedelta(seconds=5),
         "shipping.tasks.look_at_news": timedelta(seconds=5),
         "shipping.tasks.poll_silent_shipments": timedelta(minutes=5),
+        "shipping.tasks.remove_old_news": timedelta(days=1),
         "shipping.tasks.retry_waiting": timedelta(minutes=5),
         "shipping.tasks.run_standing_orders": timedelta(minutes=1),
         "shipping.tasks.send_shipments": timedelta(seconds=5),

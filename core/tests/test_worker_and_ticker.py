@@ -157,6 +157,7 @@ JOBS = {
     "shipping.tasks.cancel_shipments",
     "shipping.tasks.look_at_news",
     "shipping.tasks.poll_silent_shipments",
+    "shipping.tasks.remove_old_news",
     "shipping.tasks.retry_waiting",
     "shipping.tasks.run_standing_orders",
     "shipping.tasks.send_shipments",

@@ -33,6 +33,7 @@ from orders.signals import ORDER_EVENTS
 from orders.tests.factories import OrderFactory
 from orders.tests.shop import goods
 from orders.tests.shop import order_of as order_at
+from shipping.signals import SHIPMENT_EVENTS
 
 from .factories import MessageFactory
 
@@ -431,7 +432,7 @@ class TestAdmin:
 
     def test_the_list_costs_the_same_for_one_template_and_for_three(self, admin, monkeypatch):
         # Of events of which none has words of its own in Swahili.
-        for event in (*ORDER_EVENTS, *BOOKING_EVENTS):
+        for event in (*ORDER_EVENTS, *BOOKING_EVENTS, *SHIPMENT_EVENTS):
             monkeypatch.delitem(event.texts, "sw")
         tell("Mine {number}")
 
@@ -442,7 +443,7 @@ class TestAdmin:
 
         words, one, statements = rows({"q": "order.placed", "language__exact": "sw"})
         assert (one, "Mine {number}" in words) == (1, True)
-        assert rows({"q": "ed", "language__exact": "sw"})[1:] == (11, statements)
+        assert rows({"q": "ed", "language__exact": "sw"})[1:] == (13, statements)
 
     def test_words_are_shown_on_a_real_order_without_being_saved(self, admin):
         order = OrderFactory.create()

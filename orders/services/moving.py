@@ -120,10 +120,12 @@ def fulfil_order(
     by: "User | None",
     lines: Sequence[Wanted] | None = None,
     seen: datetime | None = None,
+    tell: bool = True,
 ) -> Order:
     """Say that the customer has it, or so many pieces of some lines. Without lines: all the rest.
 
-    With the last piece the order is fulfilled, and the customer is told.
+    With the last piece the order is fulfilled, and the customer is told, unless they hear of it
+    otherwise.
 
     Raises:
         MoveNotAllowed: unless the order is accepted.
@@ -162,7 +164,7 @@ def fulfil_order(
         OrderStatus.FULFILLED,
         OrderVerb.FULFILLED,
         by=by,
-        event=signals.order_fulfilled,
+        event=signals.order_fulfilled if tell else None,
         changes=changes,
     )
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from core import clock
-from core.api.serializers import InputSerializer, MoneyField
+from core.api.serializers import ClockField, InputSerializer, MoneyField
 from orders.api.serializers import LineInput
 from orders.models import Order
 from orders.services import MAX_LINES
@@ -23,7 +23,7 @@ from shipping.models import (
     ShipmentEvent,
 )
 from shipping.permissions import can_see_shipments
-from shipping.providers import Address, Provider, provider
+from shipping.providers import ADDRESS_FIELDS, Address, Provider, provider
 from shipping.states import CircuitState, DeliveryService, ShipmentStatus
 
 ADDRESS = {
@@ -95,7 +95,7 @@ class AddressSerializer(serializers.ModelSerializer[Shipment]):
     class Meta:
         model = Shipment
         ref_name = "ShipmentAddress"
-        fields = ("recipient", "line_1", "line_2", "city", "postcode", "country")
+        fields = ADDRESS_FIELDS
 
 
 class ParcelItemSerializer(serializers.ModelSerializer[ParcelItem]):
@@ -203,7 +203,9 @@ class ShipmentSerializer(serializers.ModelSerializer[Shipment]):
 
     def to_representation(self, shipment: Shipment) -> dict[str, Any]:
         data = super().to_representation(shipment)
-        return data if for_the_shop(self) else data | _NOT_FOR_SHOPPERS
+        if for_the_shop(self):
+            return data
+        return data | _NOT_FOR_SHOPPERS | {"status": shipment.customers_status}
 
 
 # What is between the shop and its carrier.
@@ -400,7 +402,7 @@ class CircuitSerializer(serializers.ModelSerializer[Carrier]):
                 "label": "Courier",
                 "active": True,
                 "days": [0, 1, 2, 3, 4],
-                "cut_off": "16:00:00",
+                "cut_off": "16:00",
                 "next_batch_at": "2026-11-23T13:00:00Z",
                 "cancels": True,
                 "quotes": True,
@@ -419,6 +421,7 @@ class CircuitSerializer(serializers.ModelSerializer[Carrier]):
 )
 class CarrierSerializer(serializers.ModelSerializer[Carrier]):
     label: Any = serializers.SerializerMethodField(help_text="As people know it.")
+    cut_off = ClockField(help_text="When its batch goes out, by the shop's clocks.")
     next_batch_at = serializers.SerializerMethodField(
         help_text="When what is made now goes out, by its schedule."
     )
@@ -483,9 +486,7 @@ class CarrierInput(InputSerializer):
         max_length=7,
         help_text="Days of the week of its batches, Monday is 0. Empty: sent at once.",
     )
-    cut_off = serializers.TimeField(
-        required=False, help_text="When its batch goes out, by the shop's clocks."
-    )
+    cut_off = ClockField(required=False, help_text="When its batch goes out, by the shop's clocks.")
 
     ignored = ("name", "label", "next_batch_at", "cancels", "quotes", "looks_up", "circuit")
 

@@ -19,7 +19,7 @@ from orders.services import MAX_LINES
 from shipping import services
 from shipping.models import Occurrence, StandingItem, StandingOrder, StandingOrderChange
 from shipping.permissions import can_handle_standing_orders, can_see_standing_orders
-from shipping.querysets import StandingOrderQuerySet
+from shipping.querysets import SHOWN, StandingOrderQuerySet
 from shipping.services import MAX_COUNT, MAX_EVERY, Coming
 from shipping.states import DeliveryService, Interval
 
@@ -35,6 +35,11 @@ _WEEKLY: dict[str, Any] = {
     "every": 2,
     "start": "2026-11-30",
 }
+
+
+def _for_the_shop(serializer: "serializers.BaseSerializer[Any]") -> bool:
+    request = serializer.context.get("request")
+    return request is None or can_see_standing_orders(request.user)
 
 
 class StandingItemSerializer(serializers.ModelSerializer[StandingItem]):
@@ -58,6 +63,10 @@ class OccurrenceSerializer(serializers.ModelSerializer[Occurrence]):
         model = Occurrence
         fields = ("on", "status", "order", "shipment", "reason")
 
+    def to_representation(self, occurrence: Occurrence) -> dict[str, Any]:
+        data = super().to_representation(occurrence)
+        return data if _for_the_shop(self) else data | {"reason": occurrence.customers_reason}
+
 
 class StandingOrderChangeSerializer(serializers.ModelSerializer[StandingOrderChange]):
     changes: Any = serializers.DictField(
@@ -74,9 +83,9 @@ class StandingOrderChangeSerializer(serializers.ModelSerializer[StandingOrderCha
 
     def to_representation(self, change: StandingOrderChange) -> dict[str, Any]:
         data = super().to_representation(change)
-        request = self.context.get("request")
-        shop = request is None or can_see_standing_orders(request.user)
-        return data if shop else data | {"by": None}
+        if _for_the_shop(self):
+            return data
+        return data | {"by": None, "reason": change.customers_reason}
 
 
 @extend_schema_serializer(
@@ -137,9 +146,15 @@ class StandingOrderSerializer(serializers.ModelSerializer[StandingOrder]):
         allow_null=True, help_text="Its next date; null: there is none."
     )
     occurrences = OccurrenceSerializer(
-        many=True, help_text="Dates that something was done about, the last first."
+        source="last_occurrences",
+        many=True,
+        help_text=f"The last {SHOWN} dates that something was done about, the last first.",
     )
-    history = StandingOrderChangeSerializer(many=True)
+    history = StandingOrderChangeSerializer(
+        source="last_history",
+        many=True,
+        help_text=f"The last {SHOWN} things that happened to it, the last first.",
+    )
 
     class Meta:
         model = StandingOrder
@@ -355,7 +370,8 @@ class StandingOrderViewSet(ResourceViewSet):
     def own(self, request: Request) -> Response:
         """Make a standing order for oneself.
 
-        409 `contact_needed` where the shop could not reach the caller.
+        409 `contact_needed` where the shop could not reach the caller, or
+        `too_many_standing_orders`.
         """
         return self.created(services.create_own(by=self.caller, **self.input()).pk)
 

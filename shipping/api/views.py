@@ -84,7 +84,7 @@ class ShipmentViewSet(ResourceViewSet):
     def quote(self, request: Request) -> Response:
         """Ask what a carrier would take, before a shipment is made.
 
-        409 `no_quote` where it says no price now.
+        409 `no_quote` where it says no price now. An `Idempotency-Key` is ignored.
         """
         quotes = services.quotes_for(**wanted(self.input()))
         return Response(QuotesSerializer({"results": quotes}).data)
@@ -110,6 +110,11 @@ class ShipmentViewSet(ResourceViewSet):
     def settle(self, request: Request, number: str) -> Response:
         """Say that somebody saw to what a shipment needed: its `attention` is emptied."""
         return self._change(services.settle_attention, **self.input())
+
+    def idempotent_caller(self) -> str | None:
+        # The answer to a key is stored in a transaction, which would be open while the carrier
+        # is asked; asked twice, nothing happens twice.
+        return None if self.action == "quote" else super().idempotent_caller()
 
     def _locked_object(self) -> Any:
         # The order first, as everywhere; each alone, as what is joined before the wait for a lock

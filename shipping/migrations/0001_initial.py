@@ -488,7 +488,7 @@ class Migration(migrations.Migration):
                     "status",
                     models.CharField(
                         choices=[
-                            ("waiting", "Waiting for goods"),
+                            ("waiting", "Waiting"),
                             ("ordered", "Ordered"),
                             ("skipped", "Skipped"),
                             ("missed", "Missed"),

@@ -9,7 +9,7 @@ from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from core import status_pages
+from core import clock, status_pages
 from shipping import services
 from shipping.exceptions import NoSuchDate
 
@@ -19,6 +19,7 @@ _WORDS = {
         "coming": "Comes on {date}",
         "skipped": "Not this time: {date} is left out.",
         "late": "It is too late to leave out {date}.",
+        "over": "This link is over: {date} has passed.",
         "button": "Not this time",
         "total": "In all, as of now",
         "nothing": "There is nothing here",
@@ -29,6 +30,7 @@ _WORDS = {
         "coming": "Inakuja {date}",
         "skipped": "Si safari hii: {date} imeachwa.",
         "late": "Umechelewa kuacha {date}.",
+        "over": "Kiungo hiki kimeisha: {date} imepita.",
         "button": "Si safari hii",
         "total": "Jumla kwa sasa",
         "nothing": "Hakuna kitu hapa",
@@ -52,7 +54,9 @@ def skip(request: HttpRequest, token: str) -> HttpResponse:
     standing, on = found
     said = {name: text.format(number=standing.number, date=on) for name, text in words.items()}
     context: dict[str, Any] = {}
-    if request.method == "POST":
+    if on < clock.today():
+        state = "over"
+    elif request.method == "POST":
         try:
             services.skip_date(standing_order_id=standing.pk, on=on, by=None)
             state = "skipped"

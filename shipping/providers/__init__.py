@@ -6,6 +6,7 @@ from importlib import import_module
 from django.core.exceptions import ImproperlyConfigured
 
 from .base import (
+    ADDRESS_FIELDS,
     Accepted,
     Address,
     Consignment,
@@ -24,6 +25,7 @@ from .base import (
 )
 
 __all__ = [
+    "ADDRESS_FIELDS",
     "Accepted",
     "Address",
     "Consignment",
@@ -54,9 +56,15 @@ def provider(name: str) -> Provider:
 
 @cache
 def _load(name: str) -> Provider:
+    path = f"{__name__}.{name}"
     try:
-        module = import_module(f"{__name__}.{name}")
-        made: Provider = module.Provider()
-    except (ModuleNotFoundError, AttributeError):
-        raise ImproperlyConfigured(f"There is no carrier {name!r}.") from None
-    return made
+        plug_in: type[Provider] | None = getattr(import_module(path), "Provider", None)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            # It is there, and lacks a library.
+            raise
+        plug_in = None
+    # Beside the carriers' there are modules of what they share.
+    if plug_in is None:
+        raise ImproperlyConfigured(f"There is no carrier {name!r}.")
+    return plug_in()

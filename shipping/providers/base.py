@@ -1,10 +1,10 @@
 """The one small shape of a carrier: what it is sent, what can come of that, what it tells us."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from core.errors import FieldError
 from shipping.states import DeliveryService, ShipmentStatus
@@ -20,6 +20,25 @@ class Address:
     city: str
     postcode: str
     country: str
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return where a shipment or a standing order goes."""
+        return cls(**{name: getattr(row, name) for name in ADDRESS_FIELDS})
+
+    def beyond(self, limits: Mapping[str, int], *, by: str) -> Iterator[FieldError]:
+        """Yield what a carrier would refuse of it, if each field has so many characters at most."""
+        for name, most in limits.items():
+            value = getattr(self, name)
+            path = ("delivery_address", name)
+            if name not in {"line_2", "postcode"} and not value.strip():
+                yield FieldError(path=path, code="required", detail=f"{by} needs it.")
+            elif len(value) > most:
+                detail = f"{by} takes at most {most} characters."
+                yield FieldError(path=path, code="max_length", detail=detail)
+
+
+ADDRESS_FIELDS = tuple(field.name for field in fields(Address))
 
 
 @dataclass(frozen=True, kw_only=True)

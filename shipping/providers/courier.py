@@ -38,8 +38,10 @@ from .network import Answer, Bearer, ask, not_understood, of_refusal
 
 # Characters of each of its words.
 LIMIT = 35
-_NEEDED = ("recipient", "line_1", "city", "country")
-_ADDRESS = ("recipient", "line_1", "line_2", "city", "postcode", "country")
+_ADDRESS = {
+    **dict.fromkeys(("recipient", "line_1", "line_2", "city", "postcode"), LIMIT),
+    "country": 2,
+}
 _STATUSES = {
     "waiting-for-collection": ShipmentStatus.WAITING_FOR_COLLECTION,
     "in-transit": ShipmentStatus.IN_TRANSIT,
@@ -152,17 +154,7 @@ def _webhook(secret: str) -> Webhook:
 def _problems(consignment: Consignment) -> Iterator[FieldError]:
     if len(consignment.number) > LIMIT:
         yield _too_long("number")
-    for name in _ADDRESS:
-        value = getattr(consignment.address, name)
-        path = ("delivery_address", name)
-        if name in _NEEDED and not value.strip():
-            yield FieldError(path=path, code="required", detail="The courier needs it.")
-        elif len(value) > LIMIT:
-            yield _too_long(*path)
-    if len(consignment.address.country) > 2:
-        detail = "Two capital letters, such as KE (ISO 3166-1)."
-        path = ("delivery_address", "country")
-        yield FieldError(path=path, code="invalid", detail=detail)
+    yield from consignment.address.beyond(_ADDRESS, by="The courier")
     for number, parcel in enumerate(consignment.parcels):
         for position, item in enumerate(parcel.items):
             if len(item.sku) > LIMIT:

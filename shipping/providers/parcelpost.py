@@ -44,7 +44,6 @@ _ADDRESS = {
     "postcode": ("zip", 10),
     "country": ("country", 2),
 }
-_NEEDED = ("recipient", "line_1", "city", "country")
 _PRODUCTS = {DeliveryService.STANDARD: "ECONOMY", DeliveryService.EXPRESS: "PRIORITY"}
 MOST_PARCELS = 20
 # Grams of one parcel.
@@ -184,14 +183,8 @@ class Provider:
 
 
 def _problems(consignment: Consignment) -> Iterator[FieldError]:
-    for name, (_, most) in _ADDRESS.items():
-        value = getattr(consignment.address, name)
-        path = ("delivery_address", name)
-        if name in _NEEDED and not value.strip():
-            yield FieldError(path=path, code="required", detail="Parcelpost needs it.")
-        elif len(value) > most:
-            detail = f"Parcelpost takes at most {most} characters."
-            yield FieldError(path=path, code="max_length", detail=detail)
+    limits = {name: most for name, (_, most) in _ADDRESS.items()}
+    yield from consignment.address.beyond(limits, by="Parcelpost")
     if len(consignment.parcels) > MOST_PARCELS:
         detail = f"Parcelpost takes at most {MOST_PARCELS} parcels at once."
         yield FieldError(path=("parcels",), code="out_of_bounds", detail=detail)

@@ -10,7 +10,7 @@ from .life import (
     resume_standing_order,
     skip_date,
 )
-from .news import fold, look_at_news, receive_news, replay_news
+from .news import fold, look_at_news, receive_news, remove_old_news, replay_news
 from .notices import data_of_standing_order, said_total
 from .own import (
     change_as_allowed,
@@ -23,6 +23,7 @@ from .own import (
 from .polling import poll_silent_shipments
 from .preparing import (
     MAX_PARCELS,
+    address_of_order,
     call_off_shipments,
     cancel_shipment,
     edit_shipment,
@@ -36,7 +37,7 @@ from .records import forget_customer, move_standing_orders, personal_data
 from .running import retry_waiting, run_standing_orders, ship_accepted
 from .sending import cancel_asked, send_due_shipments
 from .standing import MAX_COUNT, MAX_EVERY, address_of, change_standing_order, create_standing_order
-from .status import status_page
+from .status import parts_of_order, status_page
 from .telling import data_of_number, label_of, tell
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "Coming",
     "active_carrier",
     "address_of",
+    "address_of_order",
     "announce_coming",
     "call_off_shipments",
     "cancel_asked",
@@ -67,6 +69,7 @@ __all__ = [
     "look_at_news",
     "move_standing_orders",
     "next_cut_off",
+    "parts_of_order",
     "pause_as_allowed",
     "pause_standing_order",
     "personal_data",
@@ -76,6 +79,7 @@ __all__ = [
     "preview_new",
     "quotes_for",
     "receive_news",
+    "remove_old_news",
     "replay_news",
     "resume_as_allowed",
     "resume_standing_order",

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 
+def note(shipment: Shipment, sentence: str) -> None:
+    """Add what a person is to look at to a locked shipment, which its caller saves."""
+    if sentence not in shipment.attention:
+        shipment.attention = f"{shipment.attention} {sentence}".strip()
+
+
 @transaction.atomic
 def settle_attention(*, shipment_id: int, by: "User | None", reason: str = "") -> Shipment:
     """Say that somebody saw to what a shipment needed; where it needed nothing, nothing is said."""

@@ -38,6 +38,17 @@ def active_carrier(name: str = "") -> Carrier:
     raise CarrierUnknown.at("carrier", detail=detail)
 
 
+def held_carrier(carrier: Carrier) -> Carrier:
+    """Return it as it is now, with a schedule that stays until this transaction ends.
+
+    Shared, so that those who pack do not wait for one another. Whoever changes a schedule waits,
+    and so finds all that was made by the one before.
+    """
+    statement = "SELECT * FROM shipping_carrier WHERE id = %s FOR SHARE"
+    [held] = Carrier.objects.raw(statement, [carrier.pk])
+    return held
+
+
 def next_cut_off(carrier: Carrier, now: datetime) -> datetime:
     """Return when the carrier's next batch goes out; without a schedule, now."""
     if not carrier.days:
@@ -69,15 +80,7 @@ def update_carrier(
         raise InvalidInput(
             detail, errors=[FieldError(path=("days",), code="invalid", detail=detail)]
         )
-    # Before the carrier, as every verb locks them.
-    waiting = list(
-        Shipment.objects.filter(
-            carrier=carrier_id, status=ShipmentStatus.WAITING, handed_at=None, fence=None
-        )
-        .order_by("pk")
-        .select_for_update(no_key=True)
-        .values_list("pk", flat=True)
-    )
+    # Before its shipments, so that none is made meanwhile (`held_carrier`).
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=carrier_id)
     before = (carrier.days, carrier.cut_off)
     if active is not None:
@@ -88,7 +91,11 @@ def update_carrier(
         carrier.cut_off = cut_off
     carrier.save(update_fields=["active", "days", "cut_off"])
     if (carrier.days, carrier.cut_off) != before:
-        Shipment.objects.filter(pk__in=waiting).update(
+        waiting = Shipment.objects.filter(
+            carrier=carrier, status=ShipmentStatus.WAITING, handed_at=None, fence=None
+        )
+        keys = waiting.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True)
+        Shipment.objects.filter(pk__in=list(keys)).update(
             due_at=next_cut_off(carrier, clock.now()), updated_at=clock.now()
         )
     return carrier

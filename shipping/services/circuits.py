@@ -12,6 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from core.stored import storable
 from shipping.models import Carrier
 from shipping.providers import Refused, Unclear
 from shipping.states import FAILURES
@@ -90,6 +91,6 @@ def _note_failure(carrier_id: int, reason: str, turn: Turn) -> None:
     Carrier.objects.filter(pk=carrier_id).update(
         failures=F("failures") + 1,
         failing_since=carrier.failing_since or timezone.now(),
-        error=reason,
+        error=storable(reason),
         next_at=Now() + timedelta(seconds=pause),
     )

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
 from django.conf import settings
@@ -56,8 +57,9 @@ class Rhythm:
         return position if position >= 0 and self.date_at(position) == day else None
 
 
-def last_due() -> date:
-    """Return the last day whose standing orders are due now."""
-    today = clock.today()
+def last_due(at: datetime | None = None) -> date:
+    """Return the last day whose standing orders are due at a moment, without one now."""
+    at = at or clock.now()
+    today = at.astimezone(ZoneInfo(settings.SHOP_TIME_ZONE)).date()
     due = clock.moment(today, settings.STANDING_ORDERS_AT)
-    return today if due <= clock.now() else today - timedelta(days=1)
+    return today if due <= at else today - timedelta(days=1)

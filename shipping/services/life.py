@@ -16,6 +16,10 @@ from .dates import Rhythm, last_due
 if TYPE_CHECKING:
     from accounts.models import User
 
+# So many dates to come can be skipped at once: each is a row, and it may come for ever.
+MAX_SKIPPED = 60
+MISSED = "It was due while nothing ran."
+
 
 def rhythm_of(standing: StandingOrder) -> Rhythm:
     return Rhythm(
@@ -44,7 +48,10 @@ def pause_standing_order(
 def resume_standing_order(
     *, standing_order_id: int, by: "User | None", reason: str = ""
 ) -> StandingOrder:
-    """Let it come again, from its next date on. Raises `MoveNotAllowed` unless it is paused."""
+    """Let it come again, from its next date to come on.
+
+    Raises `MoveNotAllowed` unless it is paused.
+    """
     standing = _become(
         standing_order_id,
         StandingOrderStatus.ACTIVE,
@@ -52,9 +59,12 @@ def resume_standing_order(
         by=by,
         reason=reason,
     )
-    passed = skip_until(standing, last_due(), OccurrenceStatus.SKIPPED, "It was paused.")
-    if passed:
-        standing.save()
+    paused = standing.history.filter(verb=StandingOrderVerb.PAUSED).order_by("pk").last()
+    if paused is not None:
+        # What was due by then did not come for another reason.
+        skip_until(standing, last_due(paused.at), OccurrenceStatus.MISSED, MISSED)
+    skip_until(standing, last_due(), OccurrenceStatus.SKIPPED, "It was paused.")
+    standing.save()
     return standing
 
 
@@ -83,7 +93,7 @@ def skip_date(
     """Let one date be left out, also one that waits for goods. Skipped already, it stays so.
 
     Raises:
-        NoSuchDate: it is none of its dates, or not to come any more.
+        NoSuchDate: it is none of its dates, not to come any more, or one too many.
     """
     standing = hold(standing_order_id)
     occurrence = standing.occurrences.filter(on=on).first()
@@ -91,6 +101,10 @@ def skip_date(
         if not _is_to_come(standing, on):
             raise NoSuchDate.at(
                 "on", detail=f"Standing order {standing.number} does not come on {on}."
+            )
+        if standing.occurrences.filter(on__gt=clock.today()).count() >= MAX_SKIPPED:
+            raise NoSuchDate.at(
+                "on", detail=f"{MAX_SKIPPED} dates to come are skipped already. Pause or end it."
             )
         occurrence = Occurrence(standing_order=standing, on=on)
     elif occurrence.status == OccurrenceStatus.SKIPPED:
@@ -146,10 +160,10 @@ def advance(standing: StandingOrder) -> None:
     record(standing, StandingOrderVerb.ENDED, by=None, reason="It has no further date.")
 
 
-def skip_until(standing: StandingOrder, day: date, status: OccurrenceStatus, reason: str) -> bool:
-    """Leave out all its dates up to a day, without saving it; return whether there were any."""
+def skip_until(standing: StandingOrder, day: date, status: OccurrenceStatus, reason: str) -> None:
+    """Leave out all its dates up to a day, without saving it."""
     if standing.next_on is None or standing.next_on > day:
-        return False
+        return
     passed = []
     for _, each in rhythm_of(standing).dates_from(standing.position):
         if each > day:
@@ -158,7 +172,6 @@ def skip_until(standing: StandingOrder, day: date, status: OccurrenceStatus, rea
     # Some of them may have been skipped beforehand.
     Occurrence.objects.bulk_create(passed, ignore_conflicts=True)
     advance(standing)
-    return True
 
 
 def record(

@@ -8,12 +8,15 @@ order, and however often, they are folded in.
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from core import clock, jobs
@@ -24,8 +27,19 @@ from orders.states import OrderStatus
 from shipping.models import Carrier, News, ParcelItem, Shipment, ShipmentEvent
 from shipping.providers import Malformed, Request, provider
 from shipping.providers import News as Told
-from shipping.states import OPEN, RANKS, NewsSource, NewsState, ShipmentStatus, ShipmentVerb
+from shipping.querysets import NewsQuerySet
+from shipping.states import (
+    OPEN,
+    RANKS,
+    UNSURE,
+    NewsSource,
+    NewsState,
+    ShipmentStatus,
+    ShipmentVerb,
+)
 
+from .attention import note
+from .sending import LONGEST_RUN
 from .telling import label_of, tell
 from .timeline import locked, record
 
@@ -40,9 +54,10 @@ AHEAD = timedelta(days=1)
 def receive_news(*, name: str, request: Request) -> bool:
     """Store what a carrier says, once; return whether it is something new.
 
+    What cannot be understood is kept for a person: said again it could be understood as little.
+
     Raises:
         Forged: it does not prove to be the carrier's; nothing is stored.
-        Malformed: it proves to be, and cannot be understood; it is kept for a person.
     """
     nonce = provider(name).authenticate(request)
     told: Sequence[Told] = ()
@@ -71,26 +86,22 @@ def receive_news(*, name: str, request: Request) -> bool:
         # lost: it counts once, and is answered as the first time. So it is where there is no id,
         # and where somebody else repeats it within the time for which its signature is good.
         is_new = False
-        if not problem:
-            # Where it could not be understood the first time, it may be now.
-            News.objects.filter(carrier=carrier, nonce=stored.nonce, state=NewsState.BAD).update(
-                state=NewsState.NEW
-            )
-    logger.info("news of %s", name, extra={"reference": stored.reference, "is_new": is_new})
-    if problem:
-        raise Malformed(problem)
+    logger.info("news of %s: %s", name, stored.state, extra={"reference": stored.reference})
     return is_new
 
 
 def look_at_news() -> int:
-    """Fold in what was told; return how many."""
+    """Fold in what was told, for some seconds; return how many.
+
+    Not until all is: a worker has other things to do as well.
+    """
+    ends = time.monotonic() + LONGEST_RUN
     # Told of before its shipment was known as handed over.
-    News.objects.filter(Exists(_handed_to(OuterRef("carrier"), OuterRef("reference")))).filter(
-        state=NewsState.UNMATCHED
-    ).update(state=NewsState.NEW)
+    known = _handed_to(OuterRef("carrier"), OuterRef("reference"))
+    _look_anew(News.objects.filter(Exists(known), state=NewsState.UNMATCHED))
     looked_at = 0
     # Each in a transaction of its own, in any order: workers take them from each other.
-    while not jobs.stopping() and _look_at_next():
+    while time.monotonic() < ends and not jobs.stopping() and _look_at_next():
         looked_at += 1
     return looked_at
 
@@ -101,12 +112,34 @@ def replay_news(*, news_id: int | None = None) -> int:
     Without an id: all that could not be understood, or had no shipment. What was folded in before
     is known, so that nothing happens twice.
     """
-    stored = (
-        News.objects.filter(state__in=[NewsState.BAD, NewsState.UNMATCHED])
-        if news_id is None
-        else News.objects.filter(pk=news_id)
+    if news_id is not None:
+        return News.objects.filter(pk=news_id).update(state=NewsState.NEW)
+    return _look_anew(News.objects.filter(state__in=[NewsState.BAD, NewsState.UNMATCHED]))
+
+
+@transaction.atomic
+def _look_anew(stored: NewsQuerySet) -> int:
+    # Rows that somebody else holds are theirs: two who wait for each other's would wait for ever.
+    free = stored.select_for_update(skip_locked=True, of=("self",)).order_by("pk")
+    keys = list(free.values_list("pk", flat=True))
+    return News.objects.filter(pk__in=keys).update(state=NewsState.NEW)
+
+
+def remove_old_news() -> int:
+    """Delete what is long folded in; return how many.
+
+    What it told stays in the timelines, so that it counts once though it came once more. What
+    waits for a person waits ten times as long.
+    """
+    days = timedelta(days=settings.SHIPPING_NEWS_DAYS)
+    old = News.objects.filter(
+        Q(state=NewsState.DONE, received_at__lt=Now() - days)
+        | Q(
+            state__in=[NewsState.BAD, NewsState.UNMATCHED],
+            received_at__lt=Now() - 10 * days,
+        )
     )
-    return stored.update(state=NewsState.NEW)
+    return old.delete()[0]
 
 
 @transaction.atomic
@@ -170,7 +203,7 @@ def fold(*, shipment: Shipment, news: Told, source: NewsSource, stored: News | N
         stored: what said so, where that was stored before. Else it is now, if it is new.
 
     Raises:
-        Malformed: it is of a time that no shipment can have.
+        Malformed: it is of a time or a status that no carrier can tell of.
     """
     news = _checked(news)
     # The order first, as everywhere: what is delivered fulfils it.
@@ -216,23 +249,23 @@ def _move(shipment: Shipment, entry: ShipmentEvent) -> None:
         return
     said = f"{label_of(shipment.carrier)} says: {after.label.lower()}."
     if before == ShipmentStatus.CANCELLED:
-        _note(shipment, f"It was cancelled, but {said}")
+        note(shipment, f"It was cancelled, but {said}")
     if shipment.cancel_asked_at is not None and after not in OPEN:
         shipment.cancel_asked_at = None
-        _note(shipment, f"It was to be cancelled, but {said}")
+        note(shipment, f"It was to be cancelled, but {said}")
     if shipment.order.status not in {OrderStatus.ACCEPTED, OrderStatus.FULFILLED}:
-        _note(shipment, f"Its order is {shipment.order.state.label.lower()}, but {said}")
+        note(shipment, f"Its order is {shipment.order.state.label.lower()}, but {said}")
     elif shipment.fulfilled_at is not None:
         if after != ShipmentStatus.DELIVERED:
-            _note(shipment, f"It was delivered and its pieces count as such, but {said}")
+            note(shipment, f"It was delivered and its pieces count as such, but {said}")
     elif after == ShipmentStatus.DELIVERED:
         _fulfil(shipment)
-    tell(shipment, entry)
-
-
-def _note(shipment: Shipment, sentence: str) -> None:
-    if sentence not in shipment.attention:
-        shipment.attention = f"{shipment.attention} {sentence}".strip()
+        _note_doubled(shipment)
+    if after == ShipmentStatus.FAILED_TO_DELIVER:
+        note(shipment, f"{said} Ship its pieces anew, or settle it with the customer.")
+    # Where it waits to be collected they are told that it was sent, unless they know.
+    if after != ShipmentStatus.WAITING_FOR_COLLECTION or before in UNSURE:
+        tell(shipment, entry)
 
 
 def _fulfil(shipment: Shipment) -> None:
@@ -245,8 +278,25 @@ def _fulfil(shipment: Shipment) -> None:
         if (quantity := min(pieces.get(line.pk, 0), line.outstanding))
     ]
     if wanted:
-        fulfil_order(order_id=shipment.order_id, by=None, lines=wanted)
+        # They hear of this delivery, and need not hear of it twice.
+        fulfil_order(order_id=shipment.order_id, by=None, lines=wanted, tell=False)
     shipment.fulfilled_at = clock.now()
+
+
+def _note_doubled(shipment: Shipment) -> None:
+    """Have a person stop what was shipped anew, where this one came after all."""
+    outstanding = {line.pk: line.outstanding for line in shipment.order.lines.all()}
+    others = shipment.order.shipments.open().filter(fulfilled_at=None).exclude(pk=shipment.pk)
+    for other in others.order_by("pk").prefetch_related("parcels__items"):
+        is_short = False
+        for item in (each for parcel in other.parcels.all() for each in parcel.items.all()):
+            outstanding[item.line_id] -= item.quantity
+            is_short |= outstanding[item.line_id] < 0
+        # An older one was no second try; and rows are locked in the order of their keys.
+        if is_short and other.pk > shipment.pk:
+            doubled = locked(other.pk)
+            note(doubled, f"Stop it: {shipment.number} is delivered, with pieces of this one.")
+            doubled.save(update_fields=["attention", "updated_at"])
 
 
 def _store_answer(shipment: Shipment, news: Told, source: NewsSource) -> News:
@@ -291,6 +341,8 @@ def _checked(told: Told) -> Told:
     latest = max(timezone.now(), clock.now()) + AHEAD
     if not EARLIEST <= told.at <= latest:
         raise Malformed("Its time is none that a shipment can have.")
+    if told.status not in RANKS:
+        raise Malformed(f"No carrier can say that it is {told.status}.")
     return replace(told, number=storable(told.number), detail=storable(told.detail))
 
 

@@ -20,22 +20,31 @@ def data_of_standing_order(number: str) -> dict[str, str] | None:
 
 
 def tell_waiting(occurrence: Occurrence) -> None:
-    """Tell both sides that a date waits for goods, inside the transaction that lets it wait."""
+    """Tell both sides that a date has to wait, inside the transaction that lets it wait."""
     standing = occurrence.standing_order
-    told = _data(standing, occurrence.on)
     _tell(
         signals.standing_order_waiting,
         standing,
         occurrence=str(occurrence.pk),
         recipient=_customer_of(standing),
-        data=told,
+        data=_data(standing, occurrence.on),
     )
+    _tell_the_shop(occurrence, key=str(occurrence.pk))
+
+
+def tell_unpacked(occurrence: Occurrence) -> None:
+    """Tell the shop that a date has its order, and that somebody is to ship it."""
+    _tell_the_shop(occurrence, key=f"{occurrence.pk} {occurrence.order_id}")
+
+
+def _tell_the_shop(occurrence: Occurrence, *, key: str) -> None:
+    standing = occurrence.standing_order
     _tell(
         signals.standing_order_short,
         standing,
-        occurrence=str(occurrence.pk),
+        occurrence=key,
         recipient=Recipient(reference="shop", phone=settings.SHOP_PHONE),
-        data={**told, "reason": occurrence.reason},
+        data={**_data(standing, occurrence.on), "reason": occurrence.reason},
     )
 
 

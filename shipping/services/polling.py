@@ -1,6 +1,7 @@
 """Asking carriers about shipments of which nothing was heard for too long."""
 
 import logging
+import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -10,21 +11,27 @@ from django.db.models import Q
 
 from core import clock, jobs
 from shipping.models import Shipment
-from shipping.providers import NotThere, Refused, Unclear, provider
+from shipping.providers import Malformed, NotThere, Refused, Unclear, provider
 from shipping.states import NewsSource
 
+from .attention import note
 from .circuits import note_outcome, open_circuits, take_turn
 from .news import fold
+from .sending import LONGEST_RUN
 from .timeline import locked
 
 logger = logging.getLogger("duka.shipping")
 
 
 def poll_silent_shipments() -> int:
-    """Ask about each silent shipment, once in so many hours; return how many were asked about."""
+    """Ask about each silent shipment, once in so many hours; return how many were asked about.
+
+    Not until all are: a worker has other things to do as well.
+    """
     asked = 0
     passed = _silent_since()
-    while not jobs.stopping():
+    ends = time.monotonic() + LONGEST_RUN
+    while time.monotonic() < ends and not jobs.stopping():
         shipment = _next_silent(before=passed)
         if shipment is None:
             break
@@ -72,7 +79,11 @@ def _ask_about(shipment: Shipment) -> bool:
     if isinstance(found, Refused | Unclear):
         return True
     for news in found:
-        fold(shipment=shipment, news=news, source=NewsSource.POLL)
+        try:
+            fold(shipment=shipment, news=news, source=NewsSource.POLL)
+        except Malformed as error:
+            # What it says beside that counts all the same.
+            logger.warning("news of shipment %s: %s", shipment.number, error)
     Shipment.objects.filter(pk=shipment.pk).update(heard_at=clock.now())
     return True
 
@@ -81,7 +92,7 @@ def _ask_about(shipment: Shipment) -> bool:
 def _note_loss(shipment: Shipment) -> None:
     now = locked(shipment.pk)
     if now.state.is_with_carrier:
-        now.attention = "The carrier was asked, and knows no such shipment."
+        note(now, "The carrier was asked, and knows no such shipment.")
         now.save(update_fields=["attention", "updated_at"])
 
 

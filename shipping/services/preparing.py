@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, QuerySet, Sum
 
 from core import clock
 from core.errors import FieldError, InvalidInput
@@ -15,20 +15,20 @@ from core.sequences import next_value
 from orders.models import Order, OrderLine
 from orders.services import Delivery, Wanted
 from orders.states import DeliveryMethod, OrderStatus
-from shipping.exceptions import MoveNotAllowed, NotShippable
+from shipping.exceptions import CarrierUnknown, MoveNotAllowed, NotShippable
 from shipping.models import Carrier, Parcel, ParcelItem, Shipment
 from shipping.providers import Address, Consignment, Item, provider
 from shipping.providers import Parcel as Box
-from shipping.states import OPEN, DeliveryService, ShipmentStatus, ShipmentVerb
+from shipping.states import OPEN, UNSURE, DeliveryService, ShipmentStatus, ShipmentVerb
 
-from .carriers import active_carrier, next_cut_off
+from .attention import note
+from .carriers import active_carrier, held_carrier, next_cut_off
 from .timeline import locked, record
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 MAX_PARCELS = 99
-_ADDRESS = ("recipient", "line_1", "line_2", "city", "postcode", "country")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,18 +58,15 @@ def shippable(order: Order) -> dict[int, int]:
 
 
 def _left(order: Order, lines: Sequence[OrderLine]) -> dict[int, int]:
-    on_their_way = dict(
-        ParcelItem.objects.filter(
-            parcel__shipment__order=order,
-            parcel__shipment__status__in=OPEN,
-            # Else they are fulfilled already: once delivered, and on the way again since.
-            parcel__shipment__fulfilled_at=None,
-        )
-        .order_by()
-        .values_list("line")
-        .annotate(Sum("quantity"))
-    )
+    # Where it is fulfilled its pieces are so already: once delivered, and on the way again since.
+    on_their_way = _pieces(Shipment.objects.open().filter(order=order, fulfilled_at=None))
     return {line.pk: max(line.outstanding - on_their_way.get(line.pk, 0), 0) for line in lines}
+
+
+def _pieces(shipments: QuerySet[Shipment]) -> dict[int, int]:
+    """Return how many pieces of each line are in these."""
+    packed = ParcelItem.objects.filter(parcel__shipment__in=shipments).order_by()
+    return dict(packed.values_list("line").annotate(Sum("quantity")))
 
 
 @transaction.atomic
@@ -97,7 +94,7 @@ def prepare_shipment(
     """
     # Locked first: two employees may pack the same pieces.
     order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
-    chosen = active_carrier(carrier)
+    chosen = held_carrier(active_carrier(carrier))
     plan = planned(
         order=order,
         carrier=chosen,
@@ -148,7 +145,7 @@ def planned(
     consignment = Consignment(
         number=number,
         service=service,
-        address=checked_address(address or _address_of(order)),
+        address=checked_address(address or address_of_order(order)),
         parcels=[Box(items=[piece.item for piece in pieces]) for pieces in packed],
     )
     refuse_what_it_refuses(carrier, consignment)
@@ -211,7 +208,7 @@ def _packed(
     return packed
 
 
-def _address_of(order: Order) -> Address:
+def address_of_order(order: Order) -> Address:
     return Address(
         recipient=order.recipient,
         line_1=order.address_line_1,
@@ -242,10 +239,18 @@ def checked_address(address: Address) -> Address:
 
 
 def refuse_what_it_refuses(carrier: Carrier, consignment: Consignment) -> None:
-    """Raises `InvalidInput`, naming each field that is beyond the carrier's limits."""
-    plug_in = provider(carrier.name)
+    """Raises `InvalidInput`, naming each field that is beyond the carrier's limits.
+
+    `CarrierUnknown` where the shop lacks its settings.
+    """
+    try:
+        plug_in = provider(carrier.name)
+    except ImproperlyConfigured as error:
+        raise CarrierUnknown.at("carrier", detail=str(error)) from None
     if errors := plug_in.check(consignment):
-        raise InvalidInput(f"{plug_in.label} does not take this shipment.", errors=errors)
+        # Also for those who see this sentence alone.
+        said = (f"{'.'.join(map(str, each.path))}: {each.detail}" for each in errors)
+        raise InvalidInput(" ".join(said), errors=errors)
 
 
 def consignment_of(shipment: Shipment) -> Consignment:
@@ -254,7 +259,7 @@ def consignment_of(shipment: Shipment) -> Consignment:
     return Consignment(
         number=shipment.number,
         service=DeliveryService(shipment.service),
-        address=Address(**{name: getattr(shipment, name) for name in _ADDRESS}),
+        address=Address.of(shipment),
         parcels=[
             Box(
                 items=[
@@ -285,20 +290,18 @@ def edit_shipment(
         CarrierUnknown, InvalidInput: as in `prepare_shipment`.
     """
     shipment = locked(shipment_id)
-    if not _is_ours(shipment):
+    if not shipment.is_ours:
         raise MoveNotAllowed(
             f"Shipment {shipment.number} is {_described(shipment)}; it cannot be changed.",
             status=shipment.state,
             allowed=[],
         )
+    chosen = active_carrier(carrier) if carrier is not None else shipment.carrier
     after = {
-        "carrier": active_carrier(carrier) if carrier is not None else shipment.carrier,
+        # Its own carrier's new schedule finds it, another's could miss it.
+        "carrier": chosen if chosen == shipment.carrier else held_carrier(chosen),
         "service": service or shipment.service,
-        **(
-            asdict(checked_address(address))
-            if address
-            else {name: getattr(shipment, name) for name in _ADDRESS}
-        ),
+        **asdict(checked_address(address) if address else Address.of(shipment)),
     }
     changes = {}
     for name, value in after.items():
@@ -308,6 +311,9 @@ def edit_shipment(
     if not changes and shipment.status == ShipmentStatus.WAITING:
         return shipment
     refuse_what_it_refuses(shipment.carrier, consignment_of(shipment))
+    if shipment.status == ShipmentStatus.REFUSED:
+        # Whoever sends it again has seen why.
+        shipment.attention = ""
     shipment.status = ShipmentStatus.WAITING
     shipment.due_at = next_cut_off(shipment.carrier, clock.now())
     # A worker that has just claimed it finds that it does not have it any more.
@@ -331,9 +337,20 @@ def send_now(
     Args:
         shipment_ids: only these.
         carrier: only what goes by it.
+
+    Raises:
+        MoveNotAllowed: one of `shipment_ids` does not wait to be sent.
     """
     waiting = Shipment.objects.waiting_until_later(clock.now())
     if shipment_ids is not None:
+        named = Shipment.objects.filter(pk__in=shipment_ids)
+        waits = Q(status=ShipmentStatus.WAITING, cancel_asked_at=None)
+        if other := named.exclude(waits).first():
+            raise MoveNotAllowed(
+                f"Shipment {other.number} is {_described(other)}; it does not wait to be sent.",
+                status=other.state,
+                allowed=[],
+            )
         waiting = waiting.filter(pk__in=shipment_ids)
     if carrier is not None:
         waiting = waiting.filter(carrier__name=carrier)
@@ -351,8 +368,9 @@ def send_now(
 def cancel_shipment(*, shipment_id: int, by: "User | None", reason: str = "") -> Shipment:
     """Call it off: at once where no carrier has it, else by asking the carrier.
 
-    Asked twice it is asked once. Raises `MoveNotAllowed` where it is over, or where the carrier
-    calls nothing off.
+    Where the carrier cannot be asked anything it is written off, for a person to see to. Asked
+    twice it is asked once. Raises `MoveNotAllowed` where it is over, or where the carrier says what
+    it has, and calls nothing off.
     """
     shipment = locked(shipment_id)
     if shipment.cancel_asked_at is None and not _call_off(shipment, by=by, reason=reason):
@@ -378,23 +396,56 @@ def call_off_shipments(*, order_id: int, by: "User | None", reason: str = "") ->
     )
     for shipment in shipments:
         if not _call_off(shipment, by=by, reason=reason):
-            shipment.attention = "The order is cancelled, and the carrier cannot call this off."
+            note(shipment, "The order is cancelled, and the carrier cannot call this off.")
             shipment.save(update_fields=["attention", "updated_at"])
     return len(shipments)
 
 
 def _call_off(shipment: Shipment, *, by: "User | None", reason: str) -> bool:
     """Cancel a locked shipment, or ask for it; False: neither can be."""
-    if _is_ours(shipment):
+    if shipment.is_ours:
+        shipment.attention = ""
         become_cancelled(shipment, by=by, reason=reason)
         return True
-    if shipment.status not in OPEN or not _can_be_asked(shipment):
+    if shipment.status not in OPEN:
+        return False
+    try:
+        plug_in = provider(shipment.carrier.name)
+        cancels, looks_up = plug_in.cancels, plug_in.looks_up
+    except ImproperlyConfigured:
+        # The shop works with it no more.
+        cancels = looks_up = False
+    if not cancels and not looks_up:
+        note(shipment, "Its carrier could not be asked when it was cancelled: see that it knows.")
+        become_cancelled(shipment, by=by, reason=reason)
+        return True
+    if not cancels and shipment.status not in UNSURE:
         return False
     shipment.cancel_asked_at = clock.now()
     shipment.attempts = 0
     shipment.due_at = clock.now()
     shipment.save(update_fields=["cancel_asked_at", "attempts", "due_at", "updated_at"])
     record(shipment, ShipmentVerb.CANCEL_ASKED, by=by, detail=reason)
+    return True
+
+
+def stop_what_is_fulfilled(shipment: Shipment) -> bool:
+    """Call off a locked shipment, with its order locked, if its customer has goods of it already.
+
+    Somebody fulfilled them by hand meanwhile. Return whether so.
+    """
+    others = Shipment.objects.open().filter(
+        order=shipment.order_id, fulfilled_at=None, handed_at__isnull=False
+    )
+    gone = _pieces(others.exclude(pk=shipment.pk))
+    mine = _pieces(Shipment.objects.filter(pk=shipment.pk))
+    lines = OrderLine.objects.filter(pk__in=mine)
+    if all(mine[line.pk] <= line.outstanding - gone.get(line.pk, 0) for line in lines):
+        return False
+    sentence = "Goods of it were fulfilled by hand before it was sent."
+    _call_off(shipment, by=None, reason=sentence)
+    note(shipment, f"{sentence} Ship anew what is left.")
+    shipment.save(update_fields=["attention", "updated_at"])
     return True
 
 
@@ -407,26 +458,9 @@ def become_cancelled(shipment: Shipment, *, by: "User | None" = None, reason: st
     record(shipment, ShipmentVerb.CANCELLED, by=by, detail=reason)
 
 
-def _is_ours(shipment: Shipment) -> bool:
-    """Tell whether certainly no carrier has it."""
-    return shipment.handed_at is None and shipment.status in {
-        ShipmentStatus.WAITING,
-        ShipmentStatus.REFUSED,
-    }
-
-
-def _can_be_asked(shipment: Shipment) -> bool:
-    """Tell whether the carrier can be asked to call it off, or whether it has it at all."""
-    try:
-        plug_in = provider(shipment.carrier.name)
-    except ImproperlyConfigured:
-        # The shop works with it no more.
-        return False
-    unsure = shipment.status in {ShipmentStatus.WAITING, ShipmentStatus.REFUSED}
-    return plug_in.cancels or (unsure and plug_in.looks_up)
-
-
 def _described(shipment: Shipment) -> str:
+    if shipment.cancel_asked_at:
+        return "being cancelled"
     if shipment.handed_at and shipment.status == ShipmentStatus.WAITING:
         return "being handed to the carrier"
     return shipment.state.label.lower()

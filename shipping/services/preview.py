@@ -60,7 +60,7 @@ def total_of(standing: StandingOrder) -> Decimal:
 
 
 def _coming(days: Iterable[date], goods: Mapping[Variant, int], most: int) -> list[Coming]:
-    total, notices = _total(goods), _notices(goods)
+    total, notices = _total(goods), notices_of(goods)
     return [Coming(on=day, total=total, notices=notices) for day in islice(days, most)]
 
 
@@ -68,7 +68,8 @@ def _total(goods: Mapping[Variant, int]) -> Decimal:
     return sum((variant.price * quantity for variant, quantity in goods.items()), Decimal("0.00"))
 
 
-def _notices(goods: Mapping[Variant, int]) -> list[str]:
+def notices_of(goods: Mapping[Variant, int]) -> list[str]:
+    """Return why goods cannot be had now, in sentences."""
     notices = []
     for variant, quantity in goods.items():
         product = variant.product

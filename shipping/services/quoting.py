@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.core.exceptions import ImproperlyConfigured
-
 from orders.models import Order
 from orders.services import Wanted
 from shipping.exceptions import NoQuote
@@ -40,10 +38,7 @@ def quotes_for(
         address=address,
         number="quote",
     ).consignment
-    try:
-        plug_in = provider(chosen.name)
-    except ImproperlyConfigured as error:
-        raise NoQuote(str(error)) from None
+    plug_in = provider(chosen.name)
     if not plug_in.quotes:
         raise NoQuote(f"{plug_in.label} says no prices.")
     turn = take_turn(chosen.pk)

@@ -1,13 +1,12 @@
 """What follows when a customer is merged, asks for their data, or is forgotten."""
 
-from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
 from django.db.models.expressions import RawSQL
 
 from customers.models import Customer
-from shipping.exceptions import MoveNotAllowed
 from shipping.models import (
     News,
     Occurrence,
@@ -16,6 +15,7 @@ from shipping.models import (
     StandingOrder,
     StandingOrderChange,
 )
+from shipping.providers import ADDRESS_FIELDS, Address
 from shipping.states import NewsState, OccurrenceStatus, ShipmentStatus, StandingOrderStatus
 
 from .life import end_standing_order
@@ -23,9 +23,8 @@ from .preparing import cancel_shipment
 
 # Stands where there must be something.
 FORGOTTEN = "–"
-_ADDRESS = ["recipient", "line_1", "line_2", "city", "postcode", "country"]
 # To which country is the books' business.
-_PERSONAL = _ADDRESS[:-1]
+_PERSONAL = list(ADDRESS_FIELDS[:-1])
 _BLANK = {name: "" if name in {"line_2", "postcode"} else FORGOTTEN for name in _PERSONAL}
 _LEFT = "They deleted their account."
 
@@ -41,7 +40,12 @@ def move_standing_orders(*, source: Customer, target: Customer) -> None:
 def personal_data(*, customer: Customer) -> dict[str, list[dict[str, Any]]]:
     """Return what is kept of a customer's shipments and standing orders, the newest first."""
     shipments = Shipment.objects.filter(order__customer=customer).for_display()
-    standing_orders = StandingOrder.objects.filter(customer=customer).for_display()
+    # All of their dates and changes, which an answer of the API does not show.
+    standing_orders = (
+        StandingOrder.objects.filter(customer=customer)
+        .select_related("customer")
+        .prefetch_related("items__variant", "occurrences__order", "history")
+    )
     return {
         "shipments": [_shipment(each) for each in shipments],
         "standing_orders": [_standing_order(each) for each in standing_orders],
@@ -54,7 +58,7 @@ def _shipment(shipment: Shipment) -> dict[str, Any]:
         "order": shipment.order.number,
         "carrier": shipment.carrier.name,
         "status": shipment.status,
-        "delivery_address": {name: getattr(shipment, name) for name in _ADDRESS},
+        "delivery_address": asdict(Address.of(shipment)),
         "tracking_url": shipment.tracking_url,
         "parcels": [
             [{"sku": item.line.sku, "quantity": item.quantity} for item in parcel.items.all()]
@@ -82,7 +86,7 @@ def _standing_order(standing: StandingOrder) -> dict[str, Any]:
         "start": standing.start,
         "end": standing.end,
         "count": standing.count,
-        "delivery_address": {name: getattr(standing, name) for name in _ADDRESS},
+        "delivery_address": asdict(Address.of(standing)),
         "items": [
             {"sku": item.variant.sku, "quantity": item.quantity} for item in standing.items.all()
         ],
@@ -91,7 +95,12 @@ def _standing_order(standing: StandingOrder) -> dict[str, Any]:
             for each in standing.occurrences.all()
         ],
         "history": [
-            {"what": each.verb, "at": each.at, "reason": each.reason, "changes": each.changes}
+            {
+                "what": each.verb,
+                "at": each.at,
+                "reason": each.customers_reason,
+                "changes": each.changes,
+            }
             for each in standing.history.all()
         ],
     }
@@ -106,9 +115,7 @@ def forget_customer(*, customer: Customer) -> None:
     shipments = Shipment.objects.filter(order__customer=customer)
     ours = shipments.filter(status__in=[ShipmentStatus.WAITING, ShipmentStatus.REFUSED])
     for key in ours.order_by("pk").values_list("pk", flat=True):
-        with suppress(MoveNotAllowed):
-            # Its carrier may have it, and calls nothing off.
-            cancel_shipment(shipment_id=key, by=None, reason=_LEFT)
+        cancel_shipment(shipment_id=key, by=None, reason=_LEFT)
     shipments.update(**_BLANK, tracking_url="", error="")
     timeline = ShipmentEvent.objects.filter(shipment__order__customer=customer)
     timeline.exclude(detail__in=["", _LEFT]).update(detail="")

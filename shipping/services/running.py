@@ -6,7 +6,7 @@ its shipment, and the next date. A worker that dies leaves it as it was.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from itertools import takewhile
 from typing import TypeVar
@@ -14,11 +14,9 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import OperationalError, transaction
 
-from catalog.models import Variant
 from core import clock, jobs
-from core.errors import DomainError, FieldError
+from core.errors import Conflict, DomainError, FieldError
 from customers.services import hold_customer
-from orders.exceptions import UnknownGoods
 from orders.models import Order
 from orders.services import Wanted, accept_order, place_order
 from orders.states import DeliveryMethod
@@ -27,17 +25,17 @@ from shipping.querysets import StandingOrderQuerySet
 from shipping.states import DeliveryService, OccurrenceStatus
 
 from .dates import last_due
-from .life import advance, rhythm_of, skip_until
-from .notices import tell_waiting
+from .life import MISSED, advance, rhythm_of, skip_until
+from .notices import tell_unpacked, tell_waiting
 from .preparing import delivery_to, prepare_shipment
-from .standing import address_of
+from .preview import notices_of
+from .standing import address_of, carrier_for, check_sendable, goods_of
 
 logger = logging.getLogger("duka.shipping")
 
 TRY_AGAIN = timedelta(hours=1)
 # Seconds after which a worker looks what else there is to do.
 LONGEST_RUN = 5
-_MISSED = "It was due while nothing ran."
 _MAX_REASON = 500
 
 Key = TypeVar("Key")
@@ -59,7 +57,7 @@ def retry_waiting() -> int:
 def ship_accepted(*, order: Order) -> None:
     """Pack an order that is accepted now, where it is of a standing order.
 
-    Raises as `prepare_shipment` does: what cannot be shipped is not accepted.
+    Where it cannot be, it is accepted all the same, and the shop is told: a person ships it.
     """
     occurrence = (
         Occurrence.objects.select_related("standing_order__carrier")
@@ -70,13 +68,17 @@ def ship_accepted(*, order: Order) -> None:
     if occurrence is None or order.delivery_method != DeliveryMethod.DELIVERY:
         return
     standing = occurrence.standing_order
-    occurrence.shipment = prepare_shipment(
-        order_id=order.pk,
-        by=None,
-        carrier=standing.carrier.name,
-        service=DeliveryService(standing.service),
-    )
-    occurrence.save(update_fields=["shipment", "updated_at"])
+    try:
+        occurrence.shipment = prepare_shipment(
+            order_id=order.pk,
+            by=None,
+            carrier=carrier_for(standing).name,
+            service=DeliveryService(standing.service),
+        )
+    except DomainError as error:
+        occurrence.reason = f"Accepted, but not packed. {_said(error)}"[:_MAX_REASON]
+        tell_unpacked(occurrence)
+    occurrence.save(update_fields=["shipment", "reason", "updated_at"])
 
 
 def each_on_its_own(keys: Iterable[Key], work: Callable[[Key], int]) -> int:
@@ -141,7 +143,7 @@ def _leave_out_missed(standing: StandingOrder, until: date) -> None:
     dates = (day for _, day in rhythm_of(standing).dates_from(standing.position))
     due = [day for day in takewhile(lambda day: day <= until, dates) if day not in done]
     if len(due) > 1:
-        skip_until(standing, due[-2], OccurrenceStatus.MISSED, _MISSED)
+        skip_until(standing, due[-2], OccurrenceStatus.MISSED, MISSED)
 
 
 @transaction.atomic
@@ -183,11 +185,18 @@ def _order(occurrence: Occurrence) -> None:
 
 def _place(occurrence: Occurrence) -> None:
     standing = occurrence.standing_order
-    items = list(standing.items.select_related("variant"))
-    _refuse_what_is_gone([item.variant for item in items])
+    goods = goods_of(standing)
+    # Looked at first: each order that is refused takes a number.
+    if notices := notices_of(goods):
+        errors = [
+            FieldError(path=("items",), code=Conflict.code, detail=notice) for notice in notices
+        ]
+        raise Conflict("Not all of it can be had.", errors=errors)
+    service = DeliveryService(standing.service)
+    check_sendable(carrier_for(standing), service, address_of(standing), goods)
     order = place_order(
         customer=standing.customer,
-        lines=[Wanted(sku=item.variant.sku, quantity=item.quantity) for item in items],
+        lines=[Wanted(sku=variant.sku, quantity=quantity) for variant, quantity in goods.items()],
         by=None,
         note=f"Standing order {standing.number}, {occurrence.on}",
         delivery=delivery_to(address_of(standing)),
@@ -201,33 +210,21 @@ def _place(occurrence: Occurrence) -> None:
     if settings.STANDING_ORDERS_ACCEPT:
         # `ship_accepted` hears of it.
         accept_order(order_id=order.pk, by=None)
-        occurrence.refresh_from_db(fields=["shipment"])
-
-
-def _refuse_what_is_gone(variants: Sequence[Variant]) -> None:
-    # By their keys: something else may have the SKU of what was removed.
-    for_sale = set(
-        Variant.objects.for_sale(variant.sku for variant in variants).values_list("pk", flat=True)
-    )
-    gone = [
-        FieldError(
-            path=("lines", index, "sku"),
-            code=UnknownGoods.code,
-            detail=f"{variant.sku} is not for sale.",
-        )
-        for index, variant in enumerate(variants)
-        if variant.pk not in for_sale
-    ]
-    if gone:
-        raise UnknownGoods("A line names something that is not for sale.", errors=gone)
+        occurrence.refresh_from_db(fields=["shipment", "reason"])
 
 
 def _said(error: DomainError) -> str:
     """Return why something was refused, in as many whole sentences as fit."""
-    sentences = [each.detail for each in error.errors] or [error.detail]
+    sentences = [_named(each) for each in error.errors] or [error.detail]
     said = sentences[0][:_MAX_REASON]
     for each in sentences[1:]:
         if len(said) + len(each) + 1 > _MAX_REASON:
             break
         said += f" {each}"
     return said
+
+
+def _named(error: FieldError) -> str:
+    """Return what is wrong, of an address also with which of its fields."""
+    in_address = error.path[:1] == ("delivery_address",)
+    return f"{error.path[-1]}: {error.detail}" if in_address else error.detail

@@ -18,7 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.conf import settings
@@ -28,6 +28,7 @@ from django.db.models.functions import Now
 
 from core import clock, jobs
 from core.stored import storable
+from orders.models import Order
 from shipping.models import Carrier, Shipment
 from shipping.providers import (
     Accepted,
@@ -40,9 +41,11 @@ from shipping.providers import (
     provider,
 )
 from shipping.querysets import ShipmentQuerySet
-from shipping.states import OPEN, ShipmentStatus, ShipmentVerb
+from shipping.states import OPEN, UNSURE, ShipmentStatus, ShipmentVerb
 
+from .attention import note
 from .circuits import (
+    Turn,
     give_back_turn,
     is_down,
     note_outcome,
@@ -50,7 +53,7 @@ from .circuits import (
     pause_of,
     take_turn,
 )
-from .preparing import become_cancelled, consignment_of
+from .preparing import become_cancelled, consignment_of, stop_what_is_fulfilled
 from .telling import tell
 from .timeline import locked, record
 
@@ -60,32 +63,33 @@ T = TypeVar("T")
 # What a carrier says to whether it has a shipment.
 Found = Sequence[News] | Refused | Unclear | NotThere
 
-# Of these nobody but the carrier knows whether it has them, once they were handed over.
-UNSURE = frozenset({ShipmentStatus.WAITING, ShipmentStatus.REFUSED})
 CLAIMED_AT_ONCE = 20
 # Seconds after which a worker looks what else there is to do.
 LONGEST_RUN = 5
+# So long after it was sent, that a carrier knows no such shipment proves nothing: it may be at work
+# on it still.
+LATE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
     """What came of a try.
 
-    `heard` is what the carrier said last, for its circuit. `certain`: where it refused it, it has
-    it from no earlier try either.
+    `heard` is what the carrier said last, for its circuit; None: it was not asked. `certain`: where
+    it refused it, it has it from no earlier try either.
     """
 
     outcome: Outcome
-    heard: object
+    heard: object = None
     certain: bool = False
 
 
-def send_due_shipments() -> int:
+def send_due_shipments(*, only: Collection[int] | None = None) -> int:
     """Hand over what is due until nothing is that can be, for some seconds; return how many tries.
 
-    Not until all is sent: a worker has other things to do as well.
+    Not until all is sent: a worker has other things to do as well. `only`: none but these.
     """
-    return _work_off(cancelling=False)
+    return _work_off(cancelling=False, only=only)
 
 
 def cancel_asked() -> int:
@@ -93,12 +97,12 @@ def cancel_asked() -> int:
     return _work_off(cancelling=True)
 
 
-def _work_off(*, cancelling: bool) -> int:
+def _work_off(*, cancelling: bool, only: Collection[int] | None = None) -> int:
     ends = time.monotonic() + LONGEST_RUN
     done = 0
     while time.monotonic() < ends and not jobs.stopping():
         claimed = claim_shipments(
-            limit=CLAIMED_AT_ONCE, closed=open_circuits(), cancelling=cancelling
+            limit=CLAIMED_AT_ONCE, closed=open_circuits(), cancelling=cancelling, only=only
         )
         if not claimed:
             break
@@ -128,28 +132,39 @@ def _try(shipment: Shipment, *, cancelling: bool) -> bool:
     if turn is None:
         _release(shipment)
         return False
-    in_doubt = shipment.handed_at is not None
     begun = begin(shipment, cancelling=cancelling)
     if begun is None:
         give_back_turn(shipment.carrier_id, turn)
         return False
-    tried = _ask_to_cancel(begun) if cancelling else _hand_over(begun, in_doubt=in_doubt)
+    tried = _ask_to_cancel(begun) if cancelling else _hand_over(begun, before=shipment.handed_at)
+    store = settle_cancelling if cancelling else settle
     if isinstance(tried.outcome, Accepted):
-        (settle_cancelling if cancelling else settle)(begun, tried)
-        note_outcome(shipment.carrier_id, tried.heard, turn)
+        store(begun, tried)
+        _note_heard(shipment, tried, turn)
     else:
         # When it is tried again depends on whether the carrier is down by now.
-        note_outcome(shipment.carrier_id, tried.heard, turn)
-        (settle_cancelling if cancelling else settle)(begun, tried)
+        _note_heard(shipment, tried, turn)
+        store(begun, tried)
     return True
+
+
+def _note_heard(shipment: Shipment, tried: Tried, turn: Turn) -> None:
+    if tried.heard is None:
+        give_back_turn(shipment.carrier_id, turn)
+    else:
+        note_outcome(shipment.carrier_id, tried.heard, turn)
 
 
 @transaction.atomic
 def claim_shipments(
-    *, limit: int, closed: Collection[int] = (), cancelling: bool = False
+    *,
+    limit: int,
+    closed: Collection[int] = (),
+    cancelling: bool = False,
+    only: Collection[int] | None = None,
 ) -> list[Shipment]:
     """Take up to `limit` due shipments whose carriers can be asked, oldest first, for a lease."""
-    rows = Shipment.objects
+    rows = Shipment.objects.all() if only is None else Shipment.objects.filter(pk__in=only)
     due = rows.to_call_off(clock.now()) if cancelling else rows.to_send(clock.now())
     claimed = list(
         due.exclude(carrier__in=closed)
@@ -167,7 +182,12 @@ def claim_shipments(
 
 @transaction.atomic
 def begin(shipment: Shipment, *, cancelling: bool = False) -> Shipment | None:
-    """Note that the carrier is about to be asked; None where this claim is not ours any more."""
+    """Note that the carrier is about to be asked; None where this claim is not ours any more.
+
+    Also where its goods were fulfilled by hand meanwhile: then it is called off.
+    """
+    # The order first, as everywhere.
+    Order.objects.select_for_update(no_key=True).get(pk=shipment.order_id)
     ours = _ours(shipment).filter(leased_until__gt=Now())
     if cancelling:
         ours = ours.filter(status__in=OPEN, cancel_asked_at__isnull=False)
@@ -175,6 +195,9 @@ def begin(shipment: Shipment, *, cancelling: bool = False) -> Shipment | None:
         ours = ours.filter(status=ShipmentStatus.WAITING, cancel_asked_at=None)
     now = ours.select_for_update(no_key=True).first()
     if now is None:
+        return None
+    if not cancelling and stop_what_is_fulfilled(now):
+        _release(now)
         return None
     if not cancelling:
         now.handed_at = now.handed_at or clock.now()
@@ -187,40 +210,60 @@ def begin(shipment: Shipment, *, cancelling: bool = False) -> Shipment | None:
     return now
 
 
-def _hand_over(shipment: Shipment, *, in_doubt: bool) -> Tried:
+def _hand_over(shipment: Shipment, *, before: datetime | None) -> Tried:
+    """Send it. `before`: when it was sent last, where nobody knows what became of that."""
     plug_in = _plug_in(shipment.carrier)
-    certain = not in_doubt
+    certain = before is None
     if isinstance(plug_in, Refused):
         return Tried(outcome=plug_in, heard=plug_in, certain=certain)
-    if in_doubt and plug_in.looks_up and not plug_in.repeats_safely:
+    if before and plug_in.looks_up and not plug_in.repeats_safely:
         found = _has_it(plug_in, shipment)
-        if not isinstance(found, NotThere):
+        if not isinstance(found, NotThere) or _may_be_late(before):
             return Tried(outcome=_meaning(found), heard=found)
         certain = True
+    if before and not _is_sent_anew(shipment):
+        # That took longer than the lease: another has it in hand.
+        return Tried(outcome=Unclear(reason="It took too long."))
     outcome = _asked(lambda: plug_in.send(consignment_of(shipment)), shipment)
-    if not certain and plug_in.looks_up and isinstance(outcome, Refused) and not outcome.may_pass:
-        # An earlier try may have gone through, whatever is said of this one.
-        found = _has_it(plug_in, shipment)
-        if not isinstance(found, NotThere):
+    if before and isinstance(outcome, Refused):
+        # This try left nothing behind: nobody knows what became of those before.
+        _ours(shipment).update(handed_at=before)
+    if before and not certain and isinstance(outcome, Refused) and not outcome.may_pass:
+        # An earlier try may have gone through, whatever is said of this one; where the carrier
+        # cannot be asked, it says of both what it says of the one.
+        found = _has_it(plug_in, shipment) if plug_in.looks_up else NotThere()
+        if not isinstance(found, NotThere) or (plug_in.looks_up and _may_be_late(before)):
             return Tried(outcome=_meaning(found), heard=found)
         certain = True
     return Tried(outcome=outcome, heard=outcome, certain=certain)
+
+
+def _may_be_late(sent_at: datetime) -> bool:
+    return clock.now() - sent_at < LATE
+
+
+def _is_sent_anew(shipment: Shipment) -> bool:
+    """Note that it is about to be sent once more, with a lease anew; False: it is not ours now."""
+    ours = _ours(shipment).filter(status=ShipmentStatus.WAITING, leased_until__gt=Now())
+    return bool(ours.update(handed_at=clock.now(), leased_until=Now() + _lease()))
 
 
 def _ask_to_cancel(shipment: Shipment) -> Tried:
     plug_in = _plug_in(shipment.carrier)
     if isinstance(plug_in, Refused):
         return Tried(outcome=plug_in, heard=plug_in)
-    found: Found = []
+    found: Found | None = None
     if shipment.status in UNSURE and plug_in.looks_up:
         found = _has_it(plug_in, shipment)
         if isinstance(found, NotThere):
-            return Tried(outcome=Accepted(), heard=found)
+            is_late = shipment.handed_at and _may_be_late(shipment.handed_at)
+            return Tried(outcome=_meaning(found) if is_late else Accepted(), heard=found)
         if isinstance(found, Refused | Unclear):
             return Tried(outcome=_meaning(found), heard=found)
     if not plug_in.cancels:
         reason = f"{plug_in.label} has it, and calls nothing off."
-        return Tried(outcome=Refused(code="has_it", reason=reason, may_pass=False), heard=found)
+        refused = Refused(code="has_it", reason=reason, may_pass=False)
+        return Tried(outcome=refused, heard=found)
     outcome = _asked(lambda: plug_in.cancel(shipment.number), shipment)
     return Tried(outcome=outcome, heard=outcome)
 
@@ -239,8 +282,10 @@ def _has_it(plug_in: Provider, shipment: Shipment) -> Found:
         return error
 
 
-def _meaning(found: Sequence[News] | Refused | Unclear) -> Outcome:
+def _meaning(found: Found) -> Outcome:
     """Return what an answer to whether the carrier has it says of the shipment."""
+    if isinstance(found, NotThere):
+        return Unclear(reason="The carrier does not know it so far.")
     if isinstance(found, Refused | Unclear):
         # It may have it still, whatever it thinks of the question.
         return Unclear(reason=found.reason)
@@ -286,7 +331,10 @@ def _note_acceptance(shipment: Shipment, outcome: Accepted) -> None:
     shipment.sent_at = shipment.sent_at or clock.now()
     shipment.error_code = shipment.error = ""
     # Asked whether it has it, the carrier names it not.
-    if outcome.id:
+    if outcome.id and shipment.carrier_reference not in {"", storable(outcome.id, 128)}:
+        first = shipment.carrier_reference
+        note(shipment, f"The carrier took it twice, as {first} and {storable(outcome.id, 128)}.")
+    elif outcome.id:
         shipment.carrier_reference = storable(outcome.id, 128)
         shipment.tracking_url = storable(outcome.tracking_url, 500)
         shipment.cost, shipment.cost_currency = outcome.cost, storable(outcome.currency, 3)
@@ -294,7 +342,7 @@ def _note_acceptance(shipment: Shipment, outcome: Accepted) -> None:
     if is_new:
         shipment.status = ShipmentStatus.SENT
     elif shipment.status == ShipmentStatus.CANCELLED:
-        shipment.attention = "The carrier took it although it is cancelled."
+        note(shipment, "The carrier took it although it is cancelled.")
     shipment.save()
     entry = record(shipment, ShipmentVerb.ACCEPTED, detail=shipment.carrier_reference)
     if is_new:
@@ -312,6 +360,8 @@ def _note_failure(shipment: Shipment, outcome: Refused | Unclear, *, certain: bo
             shipment.handed_at = None
     if isinstance(outcome, Refused) and not outcome.may_pass:
         shipment.status = ShipmentStatus.REFUSED
+        if shipment.cancel_asked_at is None:
+            note(shipment, "The carrier refuses it: change it, or cancel it.")
     elif shipment.cancel_asked_at is None:
         _try_later(shipment)
     # Else it is due for that already, with tries counted anew.
@@ -358,7 +408,7 @@ def settle_cancelling(shipment: Shipment, tried: Tried) -> None:
     else:
         now.error_code = storable(outcome.code, 64)
         now.cancel_asked_at = None
-        now.attention = f"It cannot be cancelled any more: {now.error}"
+        note(now, f"It cannot be cancelled any more: {now.error}")
         record(now, ShipmentVerb.CANCEL_REFUSED, detail=now.error)
         if now.status in UNSURE:
             # It has it, or else says nothing of it: either way it is not handed over once more.

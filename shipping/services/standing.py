@@ -15,7 +15,7 @@ from customers.models import Customer
 from customers.services import hold_customer
 from orders.exceptions import UnknownGoods
 from orders.services import MAX_LINES, MAX_QUANTITY, Wanted
-from shipping.exceptions import MoveNotAllowed
+from shipping.exceptions import CarrierUnknown, MoveNotAllowed
 from shipping.models import Carrier, StandingItem, StandingOrder
 from shipping.providers import Address, Consignment, Item, Parcel
 from shipping.states import (
@@ -38,7 +38,6 @@ MAX_COUNT = 10_000
 # What a typing error says beyond it is no date of a standing order.
 LATEST = date(2199, 12, 31)
 _RHYTHM = {"interval", "every", "start", "end", "count"}
-_ADDRESS = ("recipient", "line_1", "line_2", "city", "postcode", "country")
 
 
 class Ends(TypedDict, total=False):
@@ -49,7 +48,7 @@ class Ends(TypedDict, total=False):
 
 
 def address_of(standing: StandingOrder) -> Address:
-    return Address(**{name: getattr(standing, name) for name in _ADDRESS})
+    return Address.of(standing)
 
 
 @transaction.atomic
@@ -88,7 +87,7 @@ def create_standing_order(
     goods = wanted_goods(items)
     by_carrier = active_carrier(carrier)
     address = checked_address(address)
-    _check_sendable(by_carrier, service, address, goods)
+    check_sendable(by_carrier, service, address, goods)
     standing = StandingOrder.objects.create(
         number=f"R{next_value('standing_order_number')}",
         customer=customer,
@@ -152,9 +151,8 @@ def change_standing_order(
     if not changes:
         return standing
     if set(changes) - _RHYTHM:
-        standing.carrier = active_carrier(standing.carrier.name)
-        _check_sendable(
-            standing.carrier, DeliveryService(standing.service), address_of(standing), goods
+        check_sendable(
+            carrier_for(standing), DeliveryService(standing.service), address_of(standing), goods
         )
     advance(standing)
     standing.save()
@@ -254,6 +252,17 @@ def wanted_goods(items: Sequence[Wanted]) -> dict[Variant, int]:
     return goods
 
 
+def carrier_for(standing: StandingOrder) -> Carrier:
+    """Return its carrier, or where that takes nothing new the first that does.
+
+    Raises `CarrierUnknown` where there is none.
+    """
+    try:
+        return active_carrier(standing.carrier.name)
+    except CarrierUnknown:
+        return active_carrier()
+
+
 def goods_of(standing: StandingOrder) -> dict[Variant, int]:
     return {
         item.variant: item.quantity for item in standing.items.select_related("variant__product")
@@ -277,10 +286,10 @@ def _put_items(standing: StandingOrder, goods: Mapping[Variant, int]) -> dict[st
     return changes
 
 
-def _check_sendable(
+def check_sendable(
     carrier: Carrier, service: DeliveryService, address: Address, goods: Mapping[Variant, int]
 ) -> None:
-    """Refuse now what its carrier would refuse at each date."""
+    """Refuse now what its carrier would refuse at each date, by `InvalidInput`."""
     consignment = Consignment(
         # As long as a shipment's.
         number="S0001",

@@ -11,6 +11,8 @@ from shipping.states import ShipmentStatus
 
 _EVENTS = {
     ShipmentStatus.SENT: signals.shipment_sent,
+    # Where its carrier said so before it answered that it has it.
+    ShipmentStatus.WAITING_FOR_COLLECTION: signals.shipment_sent,
     ShipmentStatus.IN_TRANSIT: signals.shipment_in_transit,
     ShipmentStatus.DELIVERED: signals.shipment_delivered,
     ShipmentStatus.FAILED_TO_DELIVER: signals.shipment_failed,

@@ -4,15 +4,11 @@ from datetime import date
 
 import factory
 
-from catalog.tests.factories import VariantFactory
-from customers.tests.factories import CustomerFactory
-from orders.services import Wanted
-from shipping import services
-from shipping.models import News, StandingOrder
-from shipping.providers import Address
-from shipping.states import Interval, NewsSource, NewsState
+from shipping.models import News
+from shipping.states import NewsSource, NewsState
 
 from .factories import CarrierFactory
+from .factories import StandingOrderFactory as WeeklyFactory
 
 ADDRESS = {
     "recipient": "John Doe",
@@ -31,21 +27,10 @@ STANDING = {
 }
 
 
-class StandingOrderFactory(factory.Factory[StandingOrder]):
+class StandingOrderFactory(WeeklyFactory):
     """Each Monday from the first of 2029 on, one piece of a variant of its own."""
 
-    class Meta:
-        model = StandingOrder
-
-    customer = factory.SubFactory(CustomerFactory)
-    items = factory.LazyFunction(lambda: [Wanted(sku=VariantFactory.create().sku, quantity=1)])
-    address = Address(**ADDRESS)
-    interval = Interval.WEEK
     start = date(2029, 1, 1)
-
-    @classmethod
-    def _create(cls, model_class, *args, **kwargs):
-        return services.create_standing_order(by=None, **kwargs)
 
 
 class NewsFactory(factory.django.DjangoModelFactory[News]):

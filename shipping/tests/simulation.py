@@ -1,7 +1,10 @@
-"""`python -m shipping.tests.simulation worker`: `manage.py` on simulated days.
+"""`python -m shipping.tests.simulation worker 3`: so many `manage.py worker` on simulated days.
 
 The file that SIMULATION names says how many seconds ahead of time they are. Of the periodic jobs
 there are only those that bring standing orders to their customers, and they come often.
+
+They are forked off a process that has loaded all of it: one that is killed is followed by another
+at once. Which are running it prints.
 """
 
 import os
@@ -36,19 +39,43 @@ def be_ahead(path: Path, shown: datetime) -> None:
 
 
 def main() -> None:
+    # Whoever kills its group kills all of them.
+    os.setpgrp()
     django.setup()
     # Their models need Django to be set up.
+    from django.conf import settings  # noqa: PLC0415
+
     from core import clock, jobs  # noqa: PLC0415
     from notifications import receivers  # noqa: PLC0415
 
     clock.now = clock_of(Path(os.environ["SIMULATION"]))
+    # Less than a shop may set: no carrier takes long here, and who is killed holds what it has.
+    settings.SHIPMENT_LEASE_SECONDS = 2
     # Nobody here has a phone: to wake a worker for each message would take most of the time.
     receivers.enqueue_on_commit = lambda *_: None
     for name in list(jobs._periodic):
         task, _ = jobs._periodic.pop(name)
         if name in JOBS:
             jobs.periodic(every=OFTEN)(task)
-    execute_from_command_line(["manage.py", *sys.argv[1:]])
+    what, times = sys.argv[1:]
+    keep_running(what, int(times))
+
+
+def keep_running(what: str, times: int) -> None:
+    running: set[int] = set()
+    while True:
+        while len(running) < times:
+            running.add(os.fork() or run(what))
+        print("running", *sorted(running), flush=True)
+        running.discard(os.wait()[0])
+
+
+def run(what: str) -> int:
+    """Be `manage.py WHAT`, and never come back."""
+    try:
+        execute_from_command_line(["manage.py", what])
+    finally:
+        os._exit(1)
 
 
 if __name__ == "__main__":

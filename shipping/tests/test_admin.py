@@ -1,10 +1,12 @@
 """Shipping in the admin: everything goes by the services."""
 
+from dataclasses import replace
 from datetime import time
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory, browser_of
 from catalog.tests.factories import VariantFactory
@@ -14,6 +16,7 @@ from shipping.models import Carrier, News, Shipment, StandingOrder
 
 from .faces import ADDRESS, NewsFactory, StandingOrderFactory
 from .factories import (
+    HOME,
     IN_STATUS,
     CarrierFactory,
     DeliveryOrderFactory,
@@ -28,6 +31,12 @@ INLINES = {
     for each in ("occurrences", "history")
     for name in ("TOTAL_FORMS", "INITIAL_FORMS")
 }
+
+
+@pytest.fixture(autouse=True)
+def december(simulated):
+    """A month before the standing orders of these tests begin: what comes soon can be skipped."""
+    simulated("2028-12-01 12:00")
 
 
 def errors(response):
@@ -69,6 +78,50 @@ def test_a_shipment_is_made_of_what_is_left_or_of_what_is_typed(admin, courier, 
     assert said(over) == [f"Nothing of order {order.number} is left to be shipped."]
 
 
+def test_an_address_too_long_for_the_carrier_is_mended_where_the_shipment_is_made(admin, courier):
+    order = DeliveryOrderFactory.create(delivery=replace(HOME, address_line_1="x" * 36))
+    page = "/admin/shipping/shipment/add/"
+    form = {"order": order.pk, "carrier": courier.pk, "service": "express", "contents": ""}
+
+    refused = admin.post(page, form)
+    shown = refused.context["adminform"].form
+    by_link = admin.get(f"{page}?order={order.pk}").context["adminform"].form
+    mended = admin.post(page, form | ADDRESS | {"line_1": "The battleship"})
+
+    assert shown.errors == {"line_1": ["The courier takes at most 35 characters."]}
+    for each in (shown, by_link):
+        assert {name: each[name].value() for name in ADDRESS} == ADDRESS | {"line_1": "x" * 36}
+    assert shown["service"].value() == "express"
+    assert "delivery_address.line_1" in said(refused)[0]
+    assert mended.status_code == 302, errors(mended)
+    assert Shipment.objects.get().line_1 == "The battleship"
+
+
+def test_what_a_service_refuses_stands_at_its_field_beside_what_was_typed(admin, courier):
+    shipment = RefusedShipmentFactory.create()
+    VariantFactory.create(sku="TEA")
+    standing = StandingOrderFactory.create(items=[Wanted(sku="TEA", quantity=2)])
+    long = {**ADDRESS, "city": "x" * 36, "carrier": courier.pk, "service": "express"}
+    dates = {"interval": "week", "every": "1", "start": "2029-01-01"}
+
+    edited = admin.post(f"/admin/shipping/shipment/{shipment.pk}/change/", long | TIMELINE)
+    changed = admin.post(
+        f"/admin/shipping/standingorder/{standing.pk}/change/",
+        {**long, **INLINES, **dates, "contents": "JAM 1"},
+    )
+    made = admin.post(
+        "/admin/shipping/standingorder/add/",
+        {**long, **dates, "customer": standing.customer_id, "contents": "TEA 1"},
+    )
+
+    too_long = {"city": ["The courier takes at most 35 characters."]}
+    assert (errors(edited), errors(made)) == (too_long, too_long)
+    assert errors(changed) == {"contents": ["JAM is not for sale."]}
+    assert changed.context["adminform"].form["contents"].value() == "JAM 1"
+    shipment.refresh_from_db()
+    assert (shipment.city, StandingOrder.objects.get().city) == ("London", "London")
+
+
 def test_a_refused_shipment_is_mended_on_its_page(admin):
     shipment = RefusedShipmentFactory.create()
     page = f"/admin/shipping/shipment/{shipment.pk}/change/"
@@ -91,6 +144,7 @@ def test_every_page_opens_and_what_a_carrier_has_has_nothing_to_type_in(admin, s
     assert "1 × " in page.content.decode()
     typed = "carrier" in page.context["adminform"].form.fields
     assert typed == (status in {"waiting", "refused"})
+    assert ('name="_save"' in page.content.decode()) == typed
     assert admin.post(f"/admin/shipping/shipment/{shipment.pk}/delete/").status_code == 403
 
 
@@ -130,7 +184,9 @@ def test_a_carriers_schedule_is_set_and_its_circuit_is_shown(admin, courier):
     assert shipment.due_at > before
     Carrier.objects.update(failures=5, error="It timed out.")
     assert "It timed out." in admin.get("/admin/shipping/carrier/").content.decode()
-    assert admin.get(page).status_code == 200
+    shown = admin.get(page).content.decode()
+    assert ">Down<" in shown.replace("\n", "").replace(" ", "")
+    assert "+00:00" not in shown
     assert admin.get("/admin/shipping/carrier/add/").status_code == 403
 
 
@@ -178,6 +234,22 @@ def test_a_standing_order_is_made_and_changed(admin, courier):
     assert [(each.variant.sku, each.quantity) for each in standing.items.all()] == [("TEA", 3)]
     changes = standing.history.last().changes
     assert set(changes) == {"TEA quantity", "POT quantity", "every", "city"}
+
+
+def test_of_goods_that_nobody_touched_a_service_is_told_nothing(admin):
+    tea = VariantFactory.create(sku="TEA")
+    standing = StandingOrderFactory.create(items=[Wanted(sku="TEA", quantity=2)])
+    # No service would take it among new goods.
+    tea.archived_at = timezone.now()
+    tea.save()
+    page = f"/admin/shipping/standingorder/{standing.pk}/change/"
+    form = {**ADDRESS, **INLINES, "interval": "week", "every": "1", "start": "2029-01-01"}
+    more = {"carrier": standing.carrier_id, "service": "standard", "contents": "TEA 2\r\n"}
+
+    response = admin.post(page, form | more | {"city": "Leeds"})
+
+    assert response.status_code == 302, errors(response)
+    assert set(standing.history.last().changes) == {"city"}
 
 
 def test_a_standing_order_is_moved_by_its_verbs(admin):

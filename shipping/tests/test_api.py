@@ -9,10 +9,10 @@ from core.tests.rest import parameters, pointers, problem, utc
 from customers.tests.factories import CustomerFactory
 from orders.services import Wanted
 from orders.tests.factories import AcceptedOrderFactory, OrderFactory
-from shipping import services
+from shipping import providers, services
 from shipping.models import Carrier, News, Shipment
 
-from .faces import ADDRESS, NewsFactory
+from .faces import ADDRESS, STANDING, NewsFactory
 from .factories import (
     IN_STATUS,
     CarrierFactory,
@@ -223,7 +223,7 @@ def test_an_address_is_whole_in_a_change_too(api):
 
 def test_a_waiting_shipment_is_sent_before_its_cut_off(api):
     services.sync_carriers()
-    every_day = {"days": list(range(7)), "cut_off": "23:59:59"}
+    every_day = {"days": list(range(7)), "cut_off": "23:59"}
     assert api.patch("/carriers/courier/", every_day).status_code == 200
     shipment = ShipmentFactory.create()
     batch = shipment.due_at
@@ -233,6 +233,35 @@ def test_a_waiting_shipment_is_sent_before_its_cut_off(api):
     shipment.refresh_from_db()
     assert answer.json()["due_at"] == utc(shipment.due_at)
     assert shipment.due_at < batch
+
+
+@pytest.mark.parametrize("status", sorted({*IN_STATUS} - {"waiting"}))
+def test_only_what_waits_is_sent(api, status):
+    shipment = IN_STATUS[status].create()
+
+    answer = api.post(f"/shipments/{shipment.number}/send/")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "illegal_move")
+    assert answer.json()["status_now"] == status
+
+
+def test_a_carrier_without_its_settings_is_named(api, order, settings):
+    waiting = ShipmentFactory.create()
+    settings.PARCELPOST_PASSWORD = ""
+    providers._load.cache_clear()
+    wanted = {"order": order.number, "carrier": "parcelpost"}
+    standing = {"customer": "C1", **STANDING, "carrier": "parcelpost"}
+
+    for answer in (
+        api.post("/shipments/", wanted),
+        api.post("/shipments/quote/", wanted),
+        api.patch(f"/shipments/{waiting.number}/", {"carrier": "parcelpost"}),
+        api.post("/standing-orders/", standing),
+    ):
+        assert pointers(answer) == [("/carrier", "does_not_exist")]
+        assert "PARCELPOST_PASSWORD" in answer.json()["errors"][0]["detail"]
+    for path in ("/carriers/", f"/shipments/{waiting.number}/", "/carrier-news/"):
+        assert api.get(path).status_code == 200
 
 
 def test_a_shipment_is_cancelled_or_its_carrier_is_asked_to(api):
@@ -301,6 +330,15 @@ def test_a_carrier_says_what_it_would_take(api, order, fake):
     assert not Shipment.objects.exists()
 
 
+def test_a_price_is_asked_anew_though_its_key_is_known(api, order, fake):
+    # As with a key the answer is stored in a transaction, which must not wait for a carrier.
+    wanted = {"order": order.number, "carrier": "parcelpost"}
+
+    for _ in range(2):
+        answer = api.post("/shipments/quote/", wanted, idempotency_key="k-1")
+        assert (answer.status_code, answer.has_header("Idempotent-Replayed")) == (200, False)
+
+
 def test_no_price_is_a_409(api, order):
     for carrier in ("courier", "parcelpost"):
         answer = api.post("/shipments/quote/", {"order": order.number, "carrier": carrier})
@@ -344,7 +382,7 @@ def test_a_carrier_shows_its_schedule_and_what_it_can(api):
     courier = results[0]
     assert (courier["name"], courier["active"], courier["days"], courier["cut_off"]) == (
         *("courier", True, []),
-        "16:00:00",
+        "16:00",
     )
     assert courier["circuit"] == {
         "state": "up",
@@ -377,7 +415,7 @@ def test_a_new_schedule_moves_what_waits(api):
     answer = api.patch("/carriers/courier/", {"days": [4, 1, 4], "cut_off": "15:30"})
 
     assert answer.status_code == 200, answer.json()
-    assert (answer.json()["days"], answer.json()["cut_off"]) == ([1, 4], "15:30:00")
+    assert (answer.json()["days"], answer.json()["cut_off"]) == ([1, 4], "15:30")
     shipment.refresh_from_db()
     assert utc(shipment.due_at) == answer.json()["next_batch_at"]
 

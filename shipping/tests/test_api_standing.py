@@ -1,6 +1,6 @@
 """REST of standing orders."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.db import connection
@@ -8,15 +8,23 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.tests.factories import UserFactory
 from catalog.tests.factories import VariantFactory
+from core.tests.graph import Graph
 from core.tests.rest import parameters, pointers, utc
 from customers.tests.factories import CustomerFactory
 from orders.services import Wanted
 from shipping import services
-from shipping.models import StandingOrder
+from shipping.models import Occurrence, StandingOrder, StandingOrderChange
+from shipping.querysets import SHOWN
 
 from .faces import ADDRESS, STANDING, StandingOrderFactory
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def december(simulated):
+    """A month before the standing orders of these tests begin: what comes soon can be skipped."""
+    simulated("2028-12-01 12:00")
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def test_a_shopper_makes_changes_pauses_resumes_skips_and_ends_their_own(mine, t
 
     changed = mine.patch(path, {"items": [{"sku": "tea", "quantity": 3}]}).json()
     assert changed["items"] == [{"sku": "TEA", "name": "Chai", "quantity": 3}]
-    assert changed["history"][-1]["changes"] == {"TEA quantity": [2, 3]}
+    assert changed["history"][0]["changes"] == {"TEA quantity": [2, 3]}
     for _ in range(2):
         skipped = mine.post(f"{path}skip/", {"on": "2029-01-01", "reason": "Away."}).json()
         assert skipped["next_on"] == "2029-01-08"
@@ -102,7 +110,7 @@ def test_a_shopper_makes_changes_pauses_resumes_skips_and_ends_their_own(mine, t
     ended = mine.post(f"{path}end/", {"reason": "Moved."}).json()
     assert (ended["status"], ended["next_on"]) == ("ended", None)
     assert [each["verb"] for each in ended["history"]] == [
-        *("created", "changed", "skipped", "paused", "resumed", "ended")
+        *("ended", "resumed", "paused", "skipped", "changed", "created")
     ]
     assert mine.patch(path, {"service": "express"}).status_code == 409
 
@@ -234,3 +242,45 @@ def test_a_page_takes_the_same_statements_for_1_and_3_rows(api, shopkeeper):
         taken.append(len(statements))
 
     assert taken[0] == taken[1]
+
+
+def test_the_last_of_many_dates_and_changes_are_shown(api, shopkeeper, admin):
+    standing = StandingOrderFactory.create()
+    days = [date(2029, 1, 1) + timedelta(weeks=week) for week in range(SHOWN + 1)]
+    Occurrence.objects.bulk_create(
+        Occurrence(standing_order=standing, on=day, status="skipped") for day in days
+    )
+    StandingOrderChange.objects.bulk_create(
+        StandingOrderChange(standing_order=standing, verb="announced") for _ in days
+    )
+    query = f"""{{ standingOrder(number: "{standing.number}") {{
+      occurrences {{ on }} history {{ verb }} }} }}"""
+
+    rest = api.get(f"/standing-orders/{standing.number}/").json()
+    page = admin.get(f"/admin/shipping/standingorder/{standing.pk}/change/")
+
+    for answer in (rest, Graph(shopkeeper)(query)):
+        assert [each["on"] for each in answer["occurrences"]] == [str(day) for day in days[:0:-1]]
+        assert [each["verb"].lower() for each in answer["history"]] == ["announced"] * SHOWN
+    inlines = [each.formset.queryset for each in page.context["inline_admin_formsets"]]
+    assert [len(each) for each in inlines] == [SHOWN] * 2
+    assert inlines[0][0].on == days[-1]
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_shoppers_page_takes_the_same_statements_for_1_and_3_rows(
+    mine, customer, rows, django_assert_num_queries
+):
+    for _ in range(rows):
+        standing = StandingOrderFactory.create(customer=customer)
+        for day in range(rows):
+            services.skip_date(
+                standing_order_id=standing.pk, on=date(2029, 1, 1 + 7 * day), by=customer.user
+            )
+
+    # session, user, what they may (4); standing orders with customer and carrier, items, variants,
+    # products, dates with order and shipment, history with who did it
+    with django_assert_num_queries(12):
+        results = mine.get("/standing-orders/").json()["results"]
+
+    assert [len(each["occurrences"]) for each in results] == [rows] * rows

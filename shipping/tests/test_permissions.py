@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from catalog.tests.factories import VariantFactory
+from core.tests.graph import Graph
 from core.tests.rest import program_with
 from core.tests.rights import Rights, pytest_generate_tests  # noqa: F401  asks of each route
 from customers.tests.factories import CustomerFactory
@@ -24,6 +25,7 @@ from .faces import STANDING, NewsFactory, StandingOrderFactory
 from .factories import (
     CarrierFactory,
     DeliveryOrderFactory,
+    RefusedShipmentFactory,
     SentShipmentFactory,
     ShipmentFactory,
     fold,
@@ -81,7 +83,9 @@ ONE_STANDING = {
 
 
 @pytest.fixture
-def call(api_as):
+def call(api_as, simulated):
+    # Dates of the next two years can be skipped.
+    simulated("2028-12-01 12:00")
     VariantFactory.create(sku="TEA")
     CustomerFactory.create(code="C1")
 
@@ -168,6 +172,50 @@ def test_a_shopper_sees_their_own_shipments_and_nothing_between_shop_and_carrier
 
 
 @pytest.mark.django_db
+def test_what_the_carrier_refused_waits_as_far_as_shoppers_know(api_as, shopkeeper):
+    shopper = UserFactory.create()
+    mine = DeliveryOrderFactory.create(customer=CustomerFactory.create(user=shopper))
+    number = RefusedShipmentFactory.create(order=mine).number
+
+    def seen(user, query):
+        results = api_as(user).get(f"/shipments/{query}").json()["results"]
+        graph = Graph(user)(f'{{ shipment(number: "{number}") {{ status }} }}')["status"]
+        return [each["status"] for each in results], graph
+
+    assert seen(shopper, "") == seen(shopper, "?status=waiting") == (["waiting"], "WAITING")
+    assert seen(shopper, "?status=refused") == ([], "WAITING")
+    assert seen(shopkeeper, "?status=refused") == (["refused"], "REFUSED")
+    assert seen(shopkeeper, "?status=waiting") == ([], "REFUSED")
+
+
+@pytest.mark.django_db
+def test_shoppers_read_the_reasons_that_they_gave_and_not_the_shops(api_as, shopkeeper, simulated):
+    simulated("2028-12-01 12:00")
+    shopper = UserFactory.create()
+    own = StandingOrderFactory.create(customer=CustomerFactory.create(user=shopper))
+    path = f"/standing-orders/{own.number}/"
+    for user, day, reason in (
+        (shopkeeper, "2029-01-01", "They owe us."),
+        (shopper, "2029-01-08", "Away."),
+    ):
+        api_as(user).post(f"{path}skip/", {"on": day, "reason": reason})
+    query = f"""{{ standingOrder(number: "{own.number}") {{
+      occurrences {{ reason }} history {{ reason }} }} }}"""
+
+    def reasons(user):
+        rest, graph = api_as(user).get(path).json(), Graph(user)(query)
+        for name in ("occurrences", "history"):
+            yield [each["reason"] for each in rest[name]]
+            yield [each["reason"] for each in graph[name]]
+
+    assert list(reasons(shopkeeper)) == [
+        *[["Away.", "They owe us."]] * 2,
+        *[["Away.", "They owe us.", ""]] * 2,
+    ]
+    assert list(reasons(shopper)) == [*[["Away.", ""]] * 2, *[["Away.", "", ""]] * 2]
+
+
+@pytest.mark.django_db
 def test_a_shopper_sees_their_own_standing_orders_and_not_who_works_there(api_as, shopkeeper):
     shopper = UserFactory.create()
     own = StandingOrderFactory.create(customer=CustomerFactory.create(user=shopper))
@@ -178,8 +226,8 @@ def test_a_shopper_sees_their_own_standing_orders_and_not_who_works_there(api_as
 
     assert [each["number"] for each in results] == [own.number]
     assert [(each["verb"], each["by"]) for each in results[0]["history"]] == [
-        ("created", None),
         ("paused", None),
+        ("created", None),
     ]
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from core.tests.races import at_once
 from shipping.models import Carrier, News, Shipment
-from shipping.services import poll_silent_shipments, send_due_shipments
+from shipping.services import poll_silent_shipments, polling, send_due_shipments, sending
 
 from .factories import IN_STATUS, ShipmentFactory
 
@@ -90,6 +90,35 @@ def test_one_that_the_carrier_lost_is_for_a_person(fake):
     )
 
 
+def test_what_a_person_is_to_look_at_already_stays(fake):
+    shipment = sent(fake, "parcelpost")
+    Shipment.objects.update(attention="Its box is torn.")
+    fake.cancel(fake.find("parcelpost", shipment.number))
+    poll_silent_shipments()
+
+    assert now_of(shipment).attention == (
+        "Its box is torn. The carrier was asked, and knows no such shipment."
+    )
+
+
+def test_a_time_that_cannot_be_takes_nothing_else_along(fake):
+    shipment = sent(fake)
+    fake.happen("courier", shipment.number, "waiting-for-collection", 0)
+    fake.happen("courier", shipment.number, "in-transit")
+
+    assert poll_silent_shipments() == 1
+
+    row = now_of(shipment)
+    assert (row.status, row.heard_at > timezone.now() - timedelta(hours=1)) == ("in-transit", True)
+
+
+def test_after_some_seconds_other_work_has_its_turn(fake, monkeypatch):
+    sent(fake)
+    monkeypatch.setattr(polling, "LONGEST_RUN", 0)
+
+    assert (poll_silent_shipments(), questions(fake)) == (0, [])
+
+
 def test_a_carrier_that_is_down_is_not_asked(fake):
     shipment = sent(fake)
     Carrier.objects.update(failures=5, next_at=timezone.now() + timedelta(minutes=1))
@@ -143,9 +172,20 @@ class TestCommand:
         ]
 
     def test_only_those_that_are_named(self, fake):
+        Shipment.objects.filter(pk=self.first.pk).update(due_at=timezone.now())
         call_command("send_shipments", self.second.number)
 
         assert self.statuses() == ["waiting", "sent", "waiting"]
+
+    def test_what_is_to_be_tried_again_at_once_does_not_hold_it_up(
+        self, fake, settings, monkeypatch
+    ):
+        settings.SHIPMENT_RETRY_SECONDS = [0]
+        monkeypatch.setattr(sending, "LONGEST_RUN", 0.5)
+        fake.behave("*", *["http:403"] * 1000, "take")
+        call_command("send_shipments", self.first.number)
+
+        assert now_of(self.first).error_code == "http_403"
 
     def test_what_does_not_wait_is_named(self, fake):
         with pytest.raises(CommandError, match="Nothing waits that is called S9"):

@@ -1,6 +1,7 @@
 """What can be shipped of an order, in which parcels, and what is refused before it is made."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -13,6 +14,8 @@ from orders.services import Delivery, Wanted, fulfil_order
 from orders.states import DeliveryMethod
 from orders.tests.factories import IN_STATUS as ORDER_IN
 from orders.tests.factories import AcceptedOrderFactory
+from shipping import providers
+from shipping.checks import carriers_have_settings
 from shipping.exceptions import CarrierUnknown, MoveNotAllowed, NoQuote, NotShippable
 from shipping.models import Carrier, Shipment
 from shipping.providers import Address
@@ -166,6 +169,21 @@ class TestWhat:
         with pytest.raises(CarrierUnknown):
             ship(order_of(CUP=1), carrier=name)
 
+    def test_by_a_carrier_without_its_settings_nothing_goes_and_a_check_names_them(self, settings):
+        settings.PARCELPOST_USER = ""
+        providers._load.cache_clear()
+        order = order_of(TEA=1)
+        for refuse in (partial(prepare_shipment, by=None), quotes_for):
+            with pytest.raises(CarrierUnknown) as refused:
+                refuse(order_id=order.pk, carrier="parcelpost")
+            assert errors(refused) == {("carrier",): "does_not_exist"}
+
+        [error] = carriers_have_settings(None)
+        assert error.msg == (
+            "SHIPPING_PROVIDERS: parcelpost needs PARCELPOST_URL, PARCELPOST_USER and"
+            " PARCELPOST_PASSWORD."
+        )
+
     def test_without_a_country_it_is_the_shop_s(self):
         delivery = Delivery(
             delivery_method=DeliveryMethod.DELIVERY,
@@ -185,6 +203,10 @@ class TestLimits:
             ship(order, address=Address(**{**ADDRESS, name: "é" * 36}))
 
         assert errors(refused) == {("delivery_address", name): "max_length"}
+        # Also for those who see one sentence alone.
+        assert refused.value.detail == (
+            f"delivery_address.{name}: The courier takes at most 35 characters."
+        )
         assert not Shipment.objects.exists()
         kept = ship(order, address=Address(**{**ADDRESS, name: "é" * 35}))
         assert getattr(Shipment.objects.get(pk=kept.pk), name) == "é" * 35

@@ -2,8 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 from urllib.parse import urlencode
 
 import pytest
@@ -115,7 +119,7 @@ class TestSending:
                 "redirect",
             ),
             *("nonsense", "hang", "hang_before", "drop_after", "drop_before", "drop_midway"),
-            "endless",
+            *("endless", "drip"),
         ],
     )
     def test_what_says_neither_yes_nor_no_is_unclear(self, fake, name, behaviour):
@@ -368,6 +372,7 @@ class TestSettings:
             ("parcelpost", {"PARCELPOST_URL": ""}),
             ("parcelpost", {"PARCELPOST_PASSWORD": ""}),
             ("pigeon", {}),
+            ("network", {}),
         ],
     )
     def test_a_carrier_that_lacks_one_says_so(self, settings, name, setting):
@@ -377,6 +382,13 @@ class TestSettings:
 
         with pytest.raises(ImproperlyConfigured):
             provider(name)
+
+    def test_a_carrier_that_lacks_a_library_says_which(self, tmp_path, monkeypatch):
+        (tmp_path / "pigeon.py").write_text("import no_such_library")
+        monkeypatch.setattr(providers, "__path__", [*providers.__path__, str(tmp_path)])
+
+        with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+            provider("pigeon")
 
     @BOTH
     def test_every_carrier_repeats_safely_or_can_be_asked(self, name):
@@ -415,8 +427,29 @@ def test_the_sample_order_of_the_contract_is_what_is_sent(fake):
     assert fake.book()[0]["said"] == json.loads(json.dumps(sample))
 
 
-def test_the_worked_example_of_the_docs_is_a_carrier(settings):
-    settings.BODA_KEY, settings.BODA_WEBHOOK_KEY = "key", KEY
+class Rides(BaseHTTPRequestHandler):
+    """What Boda of the docs would answer with."""
+
+    said: ClassVar[list[tuple[str, str, dict[str, str]]]] = []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.said.append((self.path, self.headers["Authorization"], body))
+        self.send_response(422 if body["to"].startswith("Nowhere") else 200)
+        self.end_headers()
+        self.wfile.write(b'{"ride": 7}')
+
+
+@pytest.fixture
+def rides():
+    with HTTPServer(("127.0.0.1", 0), Rides) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_worked_example_of_the_docs_is_a_carrier(settings, rides):
+    settings.BODA_URL, settings.BODA_KEY, settings.BODA_WEBHOOK_KEY = rides, "key", KEY
     docs = Path(settings.BASE_DIR) / "docs" / "carriers.md"
     [code] = re.findall(r"^```python\n(.*?)^```", docs.read_text(), re.DOTALL | re.MULTILINE)
     module = {"__name__": "shipping.providers.boda", "__package__": "shipping.providers"}
@@ -426,6 +459,11 @@ def test_the_worked_example_of_the_docs_is_a_carrier(settings):
     assert all(hasattr(boda, each) for each in dir(Provider) if not each.startswith("_"))
     assert all(hasattr(boda, each) for each in Provider.__annotations__)
     assert boda.check(CONSIGNMENT) == []
+    assert boda.send(CONSIGNMENT) == Accepted(id="7")
+    said = {"ticket": "S1", "to": "Moi Avenue 12, Jón Þór & Søn"}
+    assert Rides.said == [("/rides", "Bearer key", said)]
+    nowhere = replace(CONSIGNMENT, address=replace(ADDRESS, line_1="Nowhere"))
+    assert (boda.send(nowhere).code, boda.send(nowhere).may_pass) == ("http_422", False)
     told = json.dumps({"ticket": "S1", "what": "handed", "at": at(0).timestamp()}).encode()
     assert boda.read(told, "") == [News(number="S1", status="delivered", at=at(0))]
     with pytest.raises(Malformed):

@@ -1,6 +1,6 @@
 """Dates of standing orders become orders and shipments, each once, whatever is in the way."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from unittest import mock
 
 import pytest
@@ -10,7 +10,9 @@ from accounts.tests.factories import UserFactory
 from catalog.models import Variant
 from catalog.services import receive_stock
 from catalog.tests.factories import ProductFactory, VariantFactory
-from core.errors import InvalidInput
+from core import clock
+from core.sequences import next_value
+from core.sms import size_of
 from core.tests.races import at_once
 from customers import services as customers
 from customers.tests.factories import CustomerFactory
@@ -24,6 +26,11 @@ from .factories import StandingOrderFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("simulated")]
 TODAY = date(2026, 11, 30)
+
+
+@pytest.fixture(autouse=True)
+def accepted(settings):
+    settings.STANDING_ORDERS_ACCEPT = True
 
 
 def run():
@@ -90,24 +97,53 @@ def test_after_the_last_date_it_is_ended():
     assert [each.verb for each in standing.history.all()] == ["created", "ended"]
 
 
+@pytest.mark.parametrize("how", ["catch_up", "skip"])
 @pytest.mark.parametrize(
-    ("how", "expected", "ordered"),
-    [("catch_up", dict.fromkeys(["12-21", "12-07", "11-30"], "ordered"), 3),
-     ("skip", {"12-21": "ordered", "12-07": "missed", "11-30": "missed"}, 1)],
-)  # fmt: skip
-def test_after_three_weeks_without_a_worker_each_date_is_caught_up_or_missed_as_set(
-    settings, simulated, how, expected, ordered
+    ("rhythm", "dates"),
+    [
+        (("week", 1, date(2027, 1, 20)), "01-20 01-27 02-03 02-10 02-17"),
+        (("week", 2, date(2027, 1, 20)), "01-20 02-03 02-17"),
+        (("month", 1, date(2026, 12, 31)), "01-31 02-28"),
+    ],
+)
+def test_after_three_weeks_without_a_worker_each_date_is_caught_up_or_all_but_the_last_missed(
+    settings, simulated, how, rhythm, dates
 ):
     settings.STANDING_ORDERS_MISSED = how
-    standing = StandingOrderFactory.create()
-    services.skip_date(standing_order_id=standing.pk, on=date(2026, 12, 14), by=None)
-    simulated("2026-12-21 06:00")
+    interval, every, start = rhythm
+    standing = StandingOrderFactory.create(interval=interval, every=every, start=start)
+    simulated("2027-01-19 06:00")
+    done_before = run()
+    simulated("2027-02-10 06:00")
+    *earlier, last, to_come = dates.split()
 
-    assert run() == ordered
+    assert run() == (1 if how == "skip" else len(earlier) + 1)
 
-    assert occurrences(standing) == expected | {"12-14": "skipped"}
-    assert Order.objects.count() == Shipment.objects.count() == ordered
-    assert again(standing).next_on == date(2026, 12, 28)
+    found = occurrences(standing)
+    missed = dict.fromkeys(earlier, "missed" if how == "skip" else "ordered")
+    assert found.items() >= {**missed, last: "ordered"}.items()
+    assert len(found) == done_before + len(earlier) + 1
+    assert Order.objects.count() == Shipment.objects.count()
+    assert (f"{again(standing).next_on:%m-%d}", run()) == (to_come, 0)
+
+
+def test_what_was_skipped_beforehand_is_neither_caught_up_nor_missed(settings, simulated):
+    for how in ("catch_up", "skip"):
+        settings.STANDING_ORDERS_MISSED = how
+        simulated("2026-11-30 05:00")
+        standing = StandingOrderFactory.create()
+        services.skip_date(standing_order_id=standing.pk, on=date(2026, 12, 14), by=None)
+        simulated("2026-12-21 06:00")
+
+        run()
+
+        earlier = "ordered" if how == "catch_up" else "missed"
+        assert occurrences(standing) == {
+            "12-21": "ordered",
+            "12-14": "skipped",
+            "12-07": earlier,
+            "11-30": earlier,
+        }
 
 
 def test_where_the_last_of_the_missed_was_skipped_the_one_before_is_the_last(settings, simulated):
@@ -148,6 +184,29 @@ def test_the_day_is_the_shops_and_not_greenwichs(settings, simulated):
     assert occurrences(standing) == {"11-30": "ordered"}
 
 
+@pytest.mark.parametrize(
+    ("day", "utc"),
+    [
+        # In London 1:30 does not exist on this day: from 0:59 the clocks leap to 2:00.
+        ("2027-03-28", ["00:59:59", "01:00:00", "01:30:00"]),
+        # And on this one it happens twice: at 2:00 the clocks go back to 1:00.
+        ("2027-10-31", ["00:29:59", "00:30:00", "01:30:00"]),
+    ],
+)
+def test_a_date_is_due_once_where_its_time_does_not_exist_or_happens_twice(
+    settings, monkeypatch, day, utc
+):
+    settings.SHOP_TIME_ZONE, settings.STANDING_ORDERS_AT = "Europe/London", time(1, 30)
+    standing = StandingOrderFactory.create(start=date.fromisoformat(day))
+
+    def run_at(shown):
+        monkeypatch.setattr(clock, "now", lambda: datetime.fromisoformat(f"{day}T{shown}Z"))
+        return run()
+
+    assert [run_at(each) for each in utc] == [0, 1, 0]
+    assert occurrences(standing) == {day[5:]: "ordered"}
+
+
 # In the way
 
 
@@ -165,20 +224,20 @@ def test_out_of_stock_it_waits_tells_both_sides_once_and_comes_when_it_is_there(
 
     [waiting] = standing.occurrences.all()
     assert (waiting.status, waiting.order, waiting.shipment) == ("waiting", None, None)
-    assert waiting.reason == "Tea (TEA): 1 left, 2 asked for."
+    assert waiting.reason == "Only 1 of Tea (TEA) left."
     assert (again(tea).stock, Order.objects.count()) == (1, 0)
     assert again(standing).next_on == date(2026, 12, 7)
     number = standing.number
     assert told("standing_order.waiting") == [
         (
             "+254722000001",
-            f"Duka: sorry, Wanjiru, not all of your standing order {number} for 2026-11-30 is there. It comes as soon as it is.",
+            f"Duka: sorry, Wanjiru, your standing order {number} for 2026-11-30 is delayed. It comes as soon as it can.",
         )
     ]
     assert told("standing_order.short") == [
         (
             "+254711000001",
-            f"Duka: standing order {number} of Wanjiru for 2026-11-30 waits: Tea (TEA): 1 left, 2 asked for.",
+            f"Duka: standing order {number} of Wanjiru for 2026-11-30 waits: Only 1 of Tea (TEA) left.",
         )
     ]
 
@@ -238,7 +297,7 @@ def test_what_waits_can_be_skipped_is_held_by_a_pause_and_dropped_at_the_end(sim
 
 
 def test_goods_that_are_gone_are_not_taken_for_others_of_the_same_name(simulated):
-    tea = VariantFactory.create(sku="TEA")
+    tea = VariantFactory.create(sku="TEA", product__name="Tea")
     standing = StandingOrderFactory.create(items=[Wanted(sku="TEA", quantity=1)])
     Variant.objects.filter(pk=tea.pk).update(archived_at="2026-11-01T00:00Z")
     VariantFactory.create(sku="TEA", product=ProductFactory.create())
@@ -246,7 +305,42 @@ def test_goods_that_are_gone_are_not_taken_for_others_of_the_same_name(simulated
     run()
 
     [waiting] = standing.occurrences.all()
-    assert (waiting.status, waiting.reason) == ("waiting", "TEA is not for sale.")
+    assert (waiting.status, waiting.reason) == (
+        "waiting",
+        "Tea (TEA) is not for sale any more.",
+    )
+
+
+def test_goods_are_the_same_whatever_they_and_others_are_called_since():
+    tea, milk = VariantFactory.create(sku="TEA"), VariantFactory.create(sku="MILK")
+    standing = StandingOrderFactory.create(items=[Wanted(sku="TEA", quantity=1)])
+    for variant, sku in ((tea, "CHAI"), (milk, "TEA"), (tea, "CHAI-1"), (milk, "CHAI")):
+        Variant.objects.filter(pk=variant.pk).update(sku=sku)
+
+    run()
+
+    [line] = standing.occurrences.get().order.lines.all()
+    assert (line.variant, line.sku) == (tea, "CHAI-1")
+
+
+def test_a_date_that_waits_takes_no_number_at_each_try(simulated):
+    gone = VariantFactory.create(stock=0)
+    nowhere = VariantFactory.create()
+    short = StandingOrderFactory.create(items=[Wanted(sku=gone.sku, quantity=1)])
+    refused = StandingOrderFactory.create(items=[Wanted(sku=nowhere.sku, quantity=1)])
+    StandingOrder.objects.filter(pk=refused.pk).update(city="x" * 36)
+    numbers = [next_value(f"{what}_number") for what in ("order", "shipment")]
+
+    assert run() == 2
+    for hour in ("13", "14"):
+        simulated(f"2026-11-30 {hour}:00")
+        assert services.retry_waiting() == 0
+
+    assert [occurrences(each) for each in (short, refused)] == [{"11-30": "waiting"}] * 2
+    assert refused.occurrences.get().reason == "city: The courier takes at most 35 characters."
+    assert [next_value(f"{what}_number") for what in ("order", "shipment")] == [
+        number + 1 for number in numbers
+    ]
 
 
 def test_a_reason_is_told_in_whole_sentences():
@@ -257,21 +351,24 @@ def test_a_reason_is_told_in_whole_sentences():
 
     reason = standing.occurrences.get().reason
     assert 400 < len(reason) <= 500
-    assert reason.endswith(": 0 left, 1 asked for.")
+    assert reason.endswith(" is sold out.")
 
 
-def test_a_carrier_that_takes_no_more_lets_it_wait_until_it_has_another(simulated):
+def test_by_a_carrier_that_takes_no_more_it_goes_by_the_first_that_does_and_without_one_waits(
+    simulated,
+):
     standing = StandingOrderFactory.create()
-    Carrier.objects.filter(name="courier").update(active=False)
+    Carrier.objects.update(active=False)
     run()
-    assert standing.occurrences.get().reason == "No carrier 'courier' takes shipments."
+    assert standing.occurrences.get().reason == "No carrier takes shipments."
     assert Order.objects.count() == 0
 
-    services.change_standing_order(standing_order_id=standing.pk, by=None, carrier="parcelpost")
+    Carrier.objects.filter(name="parcelpost").update(active=True)
     simulated("2026-11-30 13:00")
 
     assert services.retry_waiting() == 1
     assert standing.occurrences.get().shipment.carrier.name == "parcelpost"
+    assert again(standing).carrier.name == "courier"
 
 
 def test_one_that_fails_is_no_reason_to_leave_the_others():
@@ -326,21 +423,80 @@ def test_by_setting_it_waits_for_the_shopkeeper_and_is_packed_when_they_accept()
 
 
 @pytest.mark.usefixtures("by_hand")
-def test_one_that_cannot_be_shipped_is_not_accepted_one_that_is_collected_is_not_packed():
+def test_an_order_whose_carrier_takes_no_more_is_accepted_and_goes_by_the_first_that_does():
+    StandingOrderFactory.create()
+    run()
+    Carrier.objects.filter(name="courier").update(active=False)
+    occurrence = Occurrence.objects.get()
+
+    accept_order(order_id=occurrence.order_id, by=None)
+
+    occurrence = again(occurrence)
+    assert (occurrence.order.status, occurrence.reason) == ("accepted", "")
+    assert (occurrence.shipment.carrier.name, occurrence.shipment.status) == (
+        "parcelpost",
+        "waiting",
+    )
+    assert told("standing_order.short") == []
+
+
+@pytest.mark.usefixtures("by_hand")
+@pytest.mark.parametrize(
+    ("no_carriers", "city", "why"),
+    [(True, "London", "No carrier takes shipments."), (False, "x" * 36, "35 characters.")],
+)
+def test_an_order_that_cannot_be_packed_is_accepted_and_the_shop_is_told_to_see_to_it(
+    settings, no_carriers, city, why
+):
+    settings.SHOP_PHONE = "+254711000001"
     StandingOrderFactory.create()
     run()
     occurrence = Occurrence.objects.get()
-    key = occurrence.order_id
-    Order.objects.filter(pk=key).update(city="x" * 36)
-    with pytest.raises(InvalidInput) as error:
-        accept_order(order_id=key, by=None)
-    assert [each.path for each in error.value.errors] == [("delivery_address", "city")]
-    assert again(occurrence.order).status == "pending"
+    Carrier.objects.update(active=not no_carriers)
+    Order.objects.update(city=city)
 
-    edit_order(order_id=key, by=None, delivery=COLLECTION)
-    accept_order(order_id=key, by=None)
+    accept_order(order_id=occurrence.order_id, by=None)
 
-    assert (again(occurrence.order).status, again(occurrence).shipment) == ("accepted", None)
+    occurrence = again(occurrence)
+    assert (occurrence.order.status, occurrence.status) == ("accepted", "ordered")
+    assert occurrence.shipment is None
+    assert occurrence.reason.startswith("Accepted, but not packed. ")
+    assert occurrence.reason.endswith(why)
+    [(to, words)] = told("standing_order.short")
+    assert (to, words.endswith(why)) == ("+254711000001", True)
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_one_that_waited_and_cannot_be_packed_then_tells_the_shop_of_both(settings, simulated):
+    settings.SHOP_PHONE = "+254711000001"
+    tea = VariantFactory.create(stock=0)
+    StandingOrderFactory.create(items=[Wanted(sku=tea.sku, quantity=1)])
+    run()
+    receive_stock(variant_id=tea.pk, quantity=1)
+    simulated("2026-11-30 13:00")
+    services.retry_waiting()
+    Carrier.objects.update(active=False)
+
+    accept_order(order_id=Occurrence.objects.get().order_id, by=None)
+
+    assert len(told("standing_order.short")) == 2
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_one_that_is_collected_is_not_packed():
+    StandingOrderFactory.create()
+    run()
+    occurrence = Occurrence.objects.get()
+
+    edit_order(order_id=occurrence.order_id, by=None, delivery=COLLECTION)
+    accept_order(order_id=occurrence.order_id, by=None)
+
+    occurrence = again(occurrence)
+    assert (occurrence.order.status, occurrence.shipment, occurrence.reason) == (
+        "accepted",
+        None,
+        "",
+    )
 
 
 @pytest.mark.usefixtures("by_hand")
@@ -372,7 +528,7 @@ def test_the_customer_is_told_two_days_before_with_the_total_and_a_link(simulate
     assert told("standing_order.coming") == [
         (
             "+254722000001",
-            f"Duka: Wanjiru, your standing order {standing.number} of KES 10.00 comes on 2026-12-03. Not this time? {link}",
+            f"Duka: Wanjiru, your order of KES 10.00 comes on 2026-12-03. Skip it? {link}",
         )
     ]
     services.skip_date(standing_order_id=standing.pk, on=date(2026, 12, 3), by=None)
@@ -394,7 +550,7 @@ def test_nobody_is_told_of_what_is_due_paused_ended_or_where_it_is_not_wanted(se
     settings.STANDING_ORDERS_NOTICE_DAYS = 0
     StandingOrderFactory.create(start=TODAY + timedelta(days=1))
     assert services.announce_coming() == 0
-    assert due.told_of is None
+    assert again(due).told_of is None
 
 
 @pytest.mark.parametrize("language", ["en", "sw"])
@@ -404,8 +560,27 @@ def test_the_words_can_be_tried_on_a_real_one(event, language):
 
     words = event.texts[language].format(**event.data_of(standing.number), link="L")
 
-    assert ("Wanjiru" in words, standing.number in words, "2026-11-30" in words) == (True,) * 3
+    assert ("Wanjiru" in words, "2026-11-30" in words) == (True, True)
     assert event.data_of("R0") is None
+
+
+@pytest.mark.parametrize("language", ["en", "sw"])
+def test_that_it_comes_is_one_sms_with_the_longest_link(settings, simulated, language):
+    settings.SHOP_URL = "https://duka.example.co.ke"
+    customer = CustomerFactory.create(name="Wanjiru Kamau", language=language)
+    goods = VariantFactory.create(price="99999.00", stock=1)
+    standing = StandingOrderFactory.create(
+        customer=customer,
+        items=[Wanted(sku=goods.sku, quantity=1)],
+        start=TODAY + timedelta(days=1),
+    )
+    StandingOrder.objects.filter(pk=standing.pk).update(number="R1000000")
+
+    services.announce_coming()
+
+    message = Message.objects.get(event="standing_order.coming")
+    assert "/skip/R1000000.20261201-" in message.body
+    assert (size_of(message.body).segments, size_of(message.body).encoding) == (1, "gsm-7")
 
 
 # At once, and over

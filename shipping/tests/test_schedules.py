@@ -1,16 +1,28 @@
 """When a carrier's batches go out: its days and cut-off, by the shop's clocks."""
 
 from datetime import UTC, datetime, time, timedelta
+from threading import Thread
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
+from catalog.tests.factories import VariantFactory
 from core import clock
 from core.errors import InvalidInput
+from notifications.tests.outbox import backends_waiting_for_a_lock
+from orders.services import Wanted
 from shipping.models import Carrier, Shipment
-from shipping.services import next_cut_off, send_due_shipments, sync_carriers, update_carrier
+from shipping.services import (
+    edit_shipment,
+    next_cut_off,
+    send_due_shipments,
+    sync_carriers,
+    update_carrier,
+)
+from tests.processes import wait_until
 
-from .factories import HandedShipmentFactory, ShipmentFactory
+from .factories import DeliveryOrderFactory, HandedShipmentFactory, ShipmentFactory
 
 WEEKDAYS = [0, 1, 2, 3, 4]
 
@@ -134,3 +146,32 @@ class TestShipments:
         assert send_due_shipments() == 0
         left = Shipment.objects.get(pk=shipment.pk).leased_until - timezone.now()
         assert timedelta() < left <= timedelta(minutes=1)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("made_by", ["packing", "changing its carrier"])
+def test_what_is_being_made_while_the_schedule_changes_waits_by_the_new_one(made_by):
+    sync_carriers()
+    carrier = Carrier.objects.get(name="parcelpost")
+    order = DeliveryOrderFactory.create(lines=[Wanted(sku=VariantFactory.create().sku, quantity=1)])
+    shipment = ShipmentFactory.create(order=order) if made_by != "packing" else None
+
+    def change():
+        try:
+            update_carrier(carrier_id=carrier.pk, days=range(7), cut_off=time(16))
+        finally:
+            connection.close()
+
+    changing = Thread(target=change)
+    with transaction.atomic():
+        if shipment is None:
+            shipment = ShipmentFactory.create(order=order, carrier="parcelpost")
+        else:
+            edit_shipment(shipment_id=shipment.pk, by=None, carrier="parcelpost")
+        changing.start()
+        wait_until(backends_waiting_for_a_lock)
+    changing.join()
+
+    carrier.refresh_from_db()
+    due_at = Shipment.objects.get(pk=shipment.pk).due_at
+    assert due_at == next_cut_off(carrier, timezone.now())

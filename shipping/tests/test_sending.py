@@ -4,30 +4,34 @@ What was shipped is what the carriers' own book says.
 """
 
 from collections import Counter
+from contextlib import contextmanager
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
+from django.db.models import F
 from django.utils import timezone
 
 from catalog.tests.factories import VariantFactory
 from core.tests.races import at_once
-from customers.tests.factories import CustomerFactory
 from notifications.models import Message
-from orders.services import Wanted, cancel_order, place_order
+from orders.services import Wanted, accept_order, cancel_order, fulfil_order, place_order
 from shipping import providers
+from shipping.exceptions import MoveNotAllowed
 from shipping.models import Carrier, Shipment
-from shipping.providers import Accepted, network
+from shipping.providers import Accepted, Unclear, courier, network
 from shipping.services import (
     cancel_asked,
     cancel_shipment,
     edit_shipment,
+    forget_customer,
     send_due_shipments,
     send_now,
 )
-from shipping.services.circuits import FAILURES
-from shipping.services.sending import Tried, begin, claim_shipments, settle
+from shipping.services.circuits import FAILURES, Turn, note_outcome
+from shipping.services.sending import LATE, Tried, begin, claim_shipments, settle
+from tests.processes import wait_until
 
 from .factories import HOME, DeliveryOrderFactory, ShipmentFactory
 
@@ -52,8 +56,43 @@ def timeline(shipment):
 
 
 def let_waits_pass():
+    """Let everything be due, and no carrier be at work on an earlier try any more."""
+    let_all_be_due()
+    Shipment.objects.update(handed_at=F("handed_at") - LATE)
+
+
+def let_all_be_due():
     Carrier.objects.update(next_at=timezone.now())
     Shipment.objects.update(due_at=timezone.now(), leased_until=None)
+
+
+def calls(fake):
+    return [entry["call"] for entry in fake.book()]
+
+
+@contextmanager
+def held_up(fake):
+    """Let a worker send what is due, while the carrier keeps it waiting until the block ends."""
+
+    def work():
+        try:
+            send_due_shipments()
+        finally:
+            connection.close()
+
+    worker = Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        fake.release()
+        worker.join()
+
+
+@pytest.fixture
+def mute_carrier(monkeypatch):
+    """The courier, if it could not be asked anything."""
+    monkeypatch.setattr(courier.Provider, "looks_up", False)
 
 
 def send_until_nothing_waits(most=12):
@@ -170,7 +209,10 @@ def test_what_has_no_clear_answer_is_shipped_once_in_the_end(fake, carrier, beha
 
 
 @BOTH
-def test_a_storm_of_bad_answers_neither_loses_nor_doubles_a_shipment(fake, carrier):
+def test_a_storm_of_bad_answers_neither_loses_nor_doubles_a_shipment(fake, carrier, monkeypatch):
+    # What is given up too early is one more bad answer.
+    monkeypatch.setattr(network, "TIMEOUT", (1, 0.1))
+    monkeypatch.setattr(network, "LONGEST", 0.2)
     shipments = ShipmentFactory.create_batch(12, carrier=carrier)
     bad = [*TAKES_IT, *TAKES_IT_NOT, "http:429", "http:503"]
     for number, shipment in enumerate(shipments):
@@ -191,8 +233,29 @@ def test_what_does_not_repeat_safely_is_asked_for_before_it_is_sent_again(fake):
     let_waits_pass()
     send_due_shipments()
 
-    assert [entry["call"] for entry in fake.book()] == ["send", "look_up"]
+    assert calls(fake) == ["send", "look_up"]
     assert now_of(shipment).status == "sent"
+
+
+@BOTH
+def test_what_a_carrier_takes_long_after_we_gave_up_is_shipped_once(fake, carrier):
+    shipment = ShipmentFactory.create(carrier=carrier)
+    fake.behave("*", "late", "refuse:unknown")
+    send_due_shipments()
+    let_all_be_due()
+    send_due_shipments()
+
+    # It says that it has no such shipment, and it is not believed yet.
+    assert calls(fake)[-1] == "look_up"
+    assert (now_of(shipment).status, now_of(shipment).error) == (
+        "waiting",
+        "The carrier does not know it so far.",
+    )
+    fake.release()
+    wait_until(fake.shipped)
+    let_waits_pass()
+    send_due_shipments()
+    assert (now_of(shipment).status, fake.shipped()) == ("sent", {shipment.number: 1})
 
 
 @pytest.mark.parametrize("says", ["http:404", "http:500", "nonsense", "drop_after", "http:400"])
@@ -204,7 +267,7 @@ def test_a_question_without_a_clear_answer_sends_nothing(fake, says):
         send_due_shipments()
         let_waits_pass()
 
-    assert [entry["call"] for entry in fake.book()] == ["send", "look_up", "look_up"]
+    assert calls(fake) == ["send", "look_up", "look_up"]
     assert now_of(shipment).status == "waiting"
 
 
@@ -222,11 +285,13 @@ def test_refused_for_good_it_waits_for_a_person_who_mends_and_sends_it(fake, car
         "It is not taken.",
     )
     assert (row.handed_at, timeline(row)) == (None, ["prepared", "handed", "refused"])
+    assert row.attention == "The carrier refuses it: change it, or cancel it."
     assert send_due_shipments() == 0
     other = "parcelpost" if carrier == "courier" else "courier"
     edit_shipment(shipment_id=shipment.pk, by=None, carrier=other)
     send_due_shipments()
     assert (now_of(shipment).status, now_of(shipment).carrier.name) == ("sent", other)
+    assert now_of(shipment).attention == ""
     assert fake.shipped() == {shipment.number: 1}
 
 
@@ -250,7 +315,22 @@ def test_refused_after_a_try_that_did_not_go_through_it_is_certainly_not_there(f
 
     row = now_of(shipment)
     assert (row.status, row.handed_at, fake.shipped()) == ("refused", None, {})
-    assert [entry["call"] for entry in fake.book()] == ["send", "send", "look_up"]
+    assert calls(fake) == ["send", "send", "look_up"]
+
+
+def test_refused_after_a_lost_answer_by_one_that_repeats_and_cannot_be_asked_it_can_be_mended(
+    fake, mute_carrier
+):
+    shipment = ShipmentFactory.create()
+    fake.behave("*", "drop_before", "refuse:bad_postcode", "take")
+    send_due_shipments()
+    let_all_be_due()
+    send_due_shipments()
+    assert (now_of(shipment).status, now_of(shipment).handed_at) == ("refused", None)
+
+    edit_shipment(shipment_id=shipment.pk, by=None)
+    send_due_shipments()
+    assert fake.shipped() == {shipment.number: 1}
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(1, 60), (2, 300), (3, 300)])
@@ -332,6 +412,77 @@ class TestClaims:
         assert begin(other) is None
         assert (now_of(shipment).status, now_of(shipment).carrier_reference) == ("sent", "C9")
 
+    def test_what_the_carrier_took_twice_is_for_a_person(self, fake):
+        shipment = ShipmentFactory.create()
+        [mine] = claim_shipments(limit=5)
+        mine = begin(mine)
+        for ident in ("C8", "C9"):
+            accepted = Accepted(id=ident)
+            settle(mine, Tried(outcome=accepted, heard=accepted))
+
+        row = now_of(shipment)
+        assert (row.carrier_reference, row.attention) == (
+            "C8",
+            "The carrier took it twice, as C8 and C9.",
+        )
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_question_that_takes_longer_than_the_lease_is_followed_by_no_sending(
+        self, fake, monkeypatch
+    ):
+        monkeypatch.setattr(network, "TIMEOUT", (1, 60))
+        shipment = ShipmentFactory.create(carrier="parcelpost")
+        fake.behave("*", "drop_before", "take")
+        send_due_shipments()
+        let_waits_pass()
+        fake.behave("look_up:*", "hold")
+        with held_up(fake):
+            wait_until(lambda: "look_up" in calls(fake))
+            Shipment.objects.update(leased_until=timezone.now())
+            [other] = claim_shipments(limit=5)
+
+        assert (calls(fake), fake.shipped()) == (["send", "look_up"], {})
+        assert now_of(shipment).fence == other.fence
+
+
+class TestGoodsThatWereFulfilledByHand:
+    ATTENTION = "Goods of it were fulfilled by hand before it was sent. Ship anew what is left."
+
+    def order(self):
+        sku = VariantFactory.create().sku
+        return DeliveryOrderFactory.create(lines=[Wanted(sku=sku, quantity=4)]), sku
+
+    def test_are_not_sent_as_well(self, fake):
+        shipment = ShipmentFactory.create()
+        [claimed] = claim_shipments(limit=5)
+        fulfil_order(order_id=shipment.order_id, by=None)
+
+        assert begin(claimed) is None
+        row = now_of(shipment)
+        assert (row.status, row.attention, row.fence) == ("cancelled", self.ATTENTION, None)
+        assert (timeline(row), fake.book()) == (["prepared", "cancelled"], [])
+
+    def test_leave_what_is_outstanding_still_to_be_sent(self, fake):
+        order, sku = self.order()
+        half = [Wanted(sku=sku, quantity=2)]
+        shipments = [ShipmentFactory.create(order=order, parcels=[half]) for _ in range(2)]
+        fulfil_order(order_id=order.pk, by=None, lines=half)
+        send_due_shipments()
+
+        assert [now_of(each).status for each in shipments] == ["sent", "cancelled"]
+
+    def test_are_called_off_where_the_carrier_may_have_them(self, fake):
+        shipment = ShipmentFactory.create(carrier="parcelpost")
+        fake.behave("*", "drop_after", "take")
+        send_due_shipments()
+        fulfil_order(order_id=shipment.order_id, by=None)
+        let_waits_pass()
+        assert [send_due_shipments(), cancel_asked()] == [0, 1]
+
+        row = now_of(shipment)
+        assert (row.status, row.attention) == ("cancelled", self.ATTENTION)
+        assert calls(fake) == ["send", "look_up", "cancel", "cancelled"]
+
     def test_what_news_moved_while_it_was_asked_stays_where_they_say(self, fake):
         shipment = ShipmentFactory.create()
         [mine] = claim_shipments(limit=5)
@@ -411,12 +562,76 @@ class TestCancelling:
         assert now_of(shipment).status == ("sent" if kept else "cancelled")
         assert bool(now_of(shipment).attention) == kept
 
+    def test_while_it_is_handed_over_the_carrier_is_asked_right_after(self, fake):
+        shipment = ShipmentFactory.create(carrier="parcelpost")
+        [mine] = claim_shipments(limit=5)
+        mine = begin(mine)
+        cancel_shipment(shipment_id=shipment.pk, by=None)
+        unclear = Unclear(reason="It hangs.")
+        settle(mine, Tried(outcome=unclear, heard=unclear))
+        assert now_of(shipment).due_at <= timezone.now()
+        Shipment.objects.update(handed_at=F("handed_at") - LATE)
+
+        assert (cancel_asked(), now_of(shipment).status) == (1, "cancelled")
+
+    def test_one_that_the_carrier_may_be_at_work_on_is_not_taken_for_cancelled(self, fake):
+        shipment = ShipmentFactory.create(carrier="parcelpost")
+        fake.behave("*", "late")
+        send_due_shipments()
+        cancel_shipment(shipment_id=shipment.pk, by=None)
+        cancel_asked()
+        assert now_of(shipment).status == "waiting"
+
+        fake.release()
+        wait_until(fake.shipped)
+        let_waits_pass()
+        cancel_asked()
+        assert now_of(shipment).status == "cancelled"
+        assert fake.find("parcelpost", shipment.number).cancelled
+
+    @pytest.mark.parametrize("cancelled", ["shipment", "order", "customer"])
+    def test_what_a_carrier_that_cannot_be_asked_may_have_is_written_off(
+        self, fake, mute_carrier, cancelled
+    ):
+        shipment = ShipmentFactory.create()
+        fake.behave("*", "drop_before", "take")
+        send_due_shipments()
+        if cancelled == "shipment":
+            cancel_shipment(shipment_id=shipment.pk, by=None, reason="Wrong size.")
+        elif cancelled == "customer":
+            forget_customer(customer=shipment.order.customer)
+        else:
+            cancel_order(order_id=shipment.order_id, by=None)
+        let_waits_pass()
+
+        assert (send_due_shipments(), cancel_asked(), fake.shipped()) == (0, 0, {})
+        row = now_of(shipment)
+        assert (row.status, row.attention) == (
+            "cancelled",
+            "Its carrier could not be asked when it was cancelled: see that it knows.",
+        )
+
+    def test_where_nobody_is_asked_a_circuit_stays_as_it_is(self, fake):
+        shipment = ShipmentFactory.create()
+        fake.behave("*", "drop_after")
+        send_due_shipments()
+        cancel_shipment(shipment_id=shipment.pk, by=None)
+        # News come before the question.
+        Shipment.objects.update(status="in-transit")
+        cancel_asked()
+
+        assert now_of(shipment).attention == (
+            "It cannot be cancelled any more: Courier has it, and calls nothing off."
+        )
+        assert Carrier.objects.get(name="courier").failures == 1
+
     def test_an_order_that_is_cancelled_takes_its_shipments_along(self, fake):
         waiting = ShipmentFactory.create()
         sent = ShipmentFactory.create(carrier="parcelpost")
         stuck = ShipmentFactory.create()
         Shipment.objects.filter(pk=waiting.pk).update(due_at=timezone.now() + timedelta(days=1))
         send_due_shipments()
+        Shipment.objects.filter(pk=stuck.pk).update(attention="Its box is torn.")
         for shipment in (waiting, sent, stuck):
             cancel_order(order_id=shipment.order_id, by=None)
         cancel_asked()
@@ -427,7 +642,7 @@ class TestCancelling:
             "sent",
         ]
         assert now_of(stuck).attention == (
-            "The order is cancelled, and the carrier cannot call this off."
+            "Its box is torn. The order is cancelled, and the carrier cannot call this off."
         )
 
 
@@ -449,6 +664,20 @@ class TestByHand:
             "sent",
             "waiting",
         ]
+
+    @pytest.mark.parametrize("status", ["sent", "cancelled"])
+    def test_what_does_not_wait_is_not_sent(self, fake, status):
+        waiting, other = ShipmentFactory.create_batch(2)
+        Shipment.objects.filter(pk=waiting.pk).update(due_at=timezone.now() + timedelta(days=1))
+        Shipment.objects.filter(pk=other.pk).update(status=status)
+
+        with pytest.raises(MoveNotAllowed):
+            send_now(by=None, shipment_ids=[waiting.pk, other.pk])
+
+        assert now_of(waiting).due_at > timezone.now()
+
+    def test_what_is_due_already_is_nothing_to_do(self, fake):
+        assert send_now(by=None, shipment_ids=[ShipmentFactory.create().pk]) == 0
 
 
 class TestCircuit:
@@ -517,25 +746,32 @@ class TestCircuit:
 
         assert self.carrier().failures == 0
 
+    def test_it_keeps_what_a_carrier_says_as_a_column_can(self, fake):
+        ShipmentFactory.create()
+        note_outcome(self.carrier().pk, Unclear(reason="a\x00b"), Turn())
 
-def test_orders_go_on_being_taken_with_as_many_statements_while_the_carrier_hangs(fake):
-    sku = VariantFactory.create().sku
-    customer = CustomerFactory.create()
+        assert self.carrier().error == "ab"
 
-    def place():
-        with CaptureQueriesContext(connection) as queries:
-            place_order(
-                customer=customer, lines=[Wanted(sku=sku, quantity=1)], by=None, delivery=HOME
-            )
-        return len(queries)
 
-    place()
-    before = place()
-    ShipmentFactory.create_batch(FAILURES)
-    fake.behave("*", "hang")
-    send_due_shipments()
+@pytest.mark.django_db(transaction=True)
+def test_orders_go_on_being_taken_and_packed_while_the_carrier_hangs(fake, monkeypatch):
+    monkeypatch.setattr(network, "TIMEOUT", (1, 60))
+    shipment = ShipmentFactory.create()
+    line = shipment.order.lines.get()
+    wanted = [Wanted(sku=line.sku, quantity=1)]
+    fake.behave("*", "hold")
+    with held_up(fake), connection.cursor() as cursor:
+        wait_until(lambda: calls(fake) == ["send"])
+        # Whatever waited for the worker would fail.
+        cursor.execute("SET lock_timeout = '1s'")
+        order = place_order(customer=shipment.order.customer, lines=wanted, by=None, delivery=HOME)
+        accept_order(order_id=order.pk, by=None)
+        other = ShipmentFactory.create(order=order)
+        fulfil_order(order_id=shipment.order_id, by=None)
+        assert (now_of(shipment).status, now_of(other).status) == ("waiting", "waiting")
+        cursor.execute("RESET lock_timeout")
 
-    assert place() == before
+    assert now_of(shipment).status == "sent"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -87,6 +87,21 @@ def test_too_late_it_says_so(browser, standing, path, simulated):
     assert standing.occurrences.get().status == "ordered"
 
 
+def test_after_its_date_a_link_is_over(browser, standing, simulated):
+    other = VariantFactory.create(stock=0)
+    waiting = StandingOrderFactory.create(items=[Wanted(sku=other.sku, quantity=1)], start=DAY)
+    paths = [path_of(services.skip_link(each, DAY)) for each in (standing, waiting)]
+    simulated("2026-12-07 06:00")
+    services.run_standing_orders()
+    simulated("2026-12-08 00:00")
+
+    for path in paths:
+        for answer in (browser.get(path), browser.post(path)):
+            assert answer.status_code == 200
+            assert text_of(answer)[2:] == ["This link is over: 2026-12-07 has passed."]
+    assert waiting.occurrences.get().status == "waiting"
+
+
 def test_of_what_is_ended_nothing_comes(browser, standing, path):
     services.end_standing_order(standing_order_id=standing.pk, by=None)
 

@@ -1,6 +1,6 @@
 """Standing orders: setting them up, changing, pausing, skipping, ending, and what would come."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,7 +14,12 @@ from customers.tests.factories import CustomerFactory
 from orders.exceptions import ContactNeeded, UnknownGoods
 from orders.services import Wanted
 from shipping import services
-from shipping.exceptions import CarrierUnknown, MoveNotAllowed, NoSuchDate
+from shipping.exceptions import (
+    CarrierUnknown,
+    MoveNotAllowed,
+    NoSuchDate,
+    TooManyStandingOrders,
+)
 from shipping.models import StandingOrder
 from shipping.providers import Address
 from shipping.states import STANDING_ORDER_MOVES, StandingOrderStatus
@@ -250,17 +255,22 @@ def test_what_its_carrier_cannot_take_changes_nothing():
     assert again(standing).every == 1
 
 
-def test_of_one_whose_carrier_is_gone_what_it_must_take_is_not_changed_but_its_dates_are(settings):
+def test_of_one_whose_carrier_is_gone_the_first_other_must_take_what_is_changed(settings):
     settings.SHIPPING_PROVIDERS = ["parcelpost"]
     standing = StandingOrderFactory.create()
     StandingOrder.objects.update(carrier=CarrierFactory.create(name="courier"))
     change = {"standing_order_id": standing.pk, "by": None}
 
+    # By that it goes until its own takes shipments again.
+    changed = services.change_standing_order(**change, service="express", every=2)
+    assert (changed.carrier.name, changed.service, changed.every) == ("courier", "express", 2)
+    assert services.change_standing_order(**change, carrier="parcelpost").carrier.name == (
+        "parcelpost"
+    )
+    settings.SHIPPING_PROVIDERS = []
     with pytest.raises(CarrierUnknown):
-        services.change_standing_order(**change, service="express")
-    assert services.change_standing_order(**change, every=2).every == 2
-    changed = services.change_standing_order(**change, service="express", carrier="parcelpost")
-    assert (changed.carrier.name, changed.service) == ("parcelpost", "express")
+        services.change_standing_order(**change, service="standard")
+    assert services.change_standing_order(**change, every=3).every == 3
 
 
 # Pausing, ending
@@ -290,16 +300,23 @@ def test_it_moves_only_as_the_table_says(before, to):
         assert again(standing).status == before
 
 
-def test_what_passes_in_a_pause_is_skipped_and_never_comes(simulated):
+def test_what_passes_in_a_pause_is_skipped_what_was_due_before_is_missed_and_neither_comes(
+    simulated,
+):
     standing = StandingOrderFactory.create()
+    # On the 7th somebody pauses it before its time, and no worker has run on the 30th.
+    simulated("2026-12-07 05:59")
     services.pause_standing_order(standing_order_id=standing.pk, by=None)
     simulated("2026-12-14 06:00")
     assert services.run_standing_orders() == 0
 
     standing = services.resume_standing_order(standing_order_id=standing.pk, by=None)
 
-    assert occurrences(standing) == dict.fromkeys(["12-14", "12-07", "11-30"], "skipped")
-    assert standing.occurrences.first().reason == "It was paused."
+    assert list(standing.occurrences.values_list("on", "status", "reason")) == [
+        (date(2026, 12, 14), "skipped", "It was paused."),
+        (date(2026, 12, 7), "skipped", "It was paused."),
+        (date(2026, 11, 30), "missed", "It was due while nothing ran."),
+    ]
     assert services.run_standing_orders() == 0
     assert dates(again(standing), 2) == ["12-21", "12-28"]
 
@@ -359,6 +376,29 @@ def test_what_is_no_date_to_come_cannot_be_skipped(on):
         skip(standing, on)
 
     assert occurrences(standing) == {"11-30": "ordered"}
+
+
+def test_so_many_dates_to_come_are_skipped_and_no_more(simulated):
+    standing = StandingOrderFactory.create()
+    for week in range(1, 61):
+        skip(standing, TODAY + timedelta(weeks=week))
+
+    # Neither the next one nor one far ahead; what is skipped stays so.
+    for on in (TODAY + timedelta(weeks=61), date(9999, 12, 27)):
+        with pytest.raises(NoSuchDate) as error:
+            skip(standing, on)
+    assert error.value.errors[0].detail == (
+        "60 dates to come are skipped already. Pause or end it."
+    )
+    assert skip(standing, date(2026, 12, 7)).status == "skipped"
+    assert [str(on) for on, _, _ in services.preview(standing, most=2)] == [
+        "2026-11-30",
+        "2028-01-31",
+    ]
+    # One that has passed makes room.
+    simulated("2026-12-07 06:00")
+    services.run_standing_orders()
+    assert skip(standing, TODAY + timedelta(weeks=61)).status == "skipped"
 
 
 def test_of_an_ended_one_nothing_can_be_skipped():
@@ -434,6 +474,77 @@ def test_a_shopper_does_with_their_own_what_the_shop_does_with_all():
                 verb(standing_order_id=other.pk, by=stranger, **more)
         assert verb(standing_order_id=other.pk, by=keeper, **more).pk == other.pk
     assert {each.by for each in standing.history.all()} == {shopper}
+
+
+def test_a_shopper_chooses_no_carrier_for_their_own():
+    shopper = UserFactory.create()
+    standing = StandingOrderFactory.create(customer=CustomerFactory.create(user=shopper))
+    change = {"standing_order_id": standing.pk, "by": shopper}
+
+    with pytest.raises(InvalidInput) as error:
+        services.change_as_allowed(**change, carrier="parcelpost")
+    assert paths(error) == [(("carrier",), "not_allowed")]
+    # As it was sent to them.
+    assert services.change_as_allowed(**change, carrier="courier", every=2).every == 2
+
+    keeper = StaffFactory.create(permissions=["shipping.handle_standingorder"])
+    changed = services.change_as_allowed(**{**change, "by": keeper}, carrier="parcelpost")
+    assert changed.carrier.name == "parcelpost"
+
+
+def test_a_shopper_has_so_many_standing_orders_and_no_more(settings):
+    settings.STANDING_ORDERS_OPEN_LIMIT = 2
+    shopper = UserFactory.create(email="wanjiru@example.com")
+    customer = CustomerFactory.create(user=shopper)
+    # One that is ended and one of another's count for nothing, what the shop made does.
+    services.end_standing_order(
+        standing_order_id=StandingOrderFactory.create(customer=customer).pk, by=None
+    )
+    StandingOrderFactory.create()
+    StandingOrderFactory.create(customer=customer)
+    wanted = {
+        "items": [Wanted(sku=VariantFactory.create().sku, quantity=1)],
+        "address": HOME,
+        "interval": "week",
+        "start": TODAY,
+    }
+    last = services.create_own(by=shopper, **wanted)
+
+    for verb in (None, services.pause_as_allowed, services.resume_as_allowed):
+        if verb:
+            verb(standing_order_id=last.pk, by=shopper)
+        with pytest.raises(TooManyStandingOrders) as error:
+            services.create_own(by=shopper, **wanted)
+    assert error.value.detail == (
+        "You have as many standing orders as you can have: 2. End one that you do not need, or ask"
+        " the shop."
+    )
+    StandingOrderFactory.create(customer=customer)
+    # One less, and the shop's beyond the limit, one more is still too many; two less, it is not.
+    for over in (True, False):
+        open_one = customer.standing_orders.exclude(status="ended").first()
+        services.end_as_allowed(standing_order_id=open_one.pk, by=shopper)
+        if over:
+            with pytest.raises(TooManyStandingOrders):
+                services.create_own(by=shopper, **wanted)
+    assert services.create_own(by=shopper, **wanted).customer == customer
+
+
+def test_its_customer_is_told_what_they_wrote_and_not_what_the_shop_did(simulated):
+    shopper, keeper = UserFactory.create(), StaffFactory.create()
+    standing = StandingOrderFactory.create(customer=CustomerFactory.create(user=shopper))
+    key = {"standing_order_id": standing.pk}
+    services.skip_date(**key, on=date(2026, 12, 7), by=shopper, reason="Away.")
+    services.skip_date(**key, on=date(2026, 12, 14), by=keeper, reason="They never pay.")
+    services.pause_standing_order(**key, by=keeper, reason="They owe us.")
+    simulated("2026-12-01 06:00")
+    services.resume_standing_order(**key, by=shopper, reason="Paid.")
+
+    told = [each.customers_reason for each in standing.history.all()]
+    dates_told = {f"{each.on:%m-%d}": each.customers_reason for each in standing.occurrences.all()}
+
+    assert told == ["", "Away.", "", "", "Paid."]
+    assert dates_told == {"12-14": "", "12-07": "Away.", "11-30": ""}
 
 
 def test_who_cannot_be_reached_has_no_standing_order():

@@ -1,18 +1,22 @@
 """What customers hear and see of their shipments, and what becomes of it when they leave."""
 
+import re
+from datetime import date
+
 import pytest
 
 from accounts.services.people import delete_account
 from accounts.tests.factories import UserFactory
 from catalog.tests.factories import VariantFactory
 from core import clock
-from core.sms import size_of
+from core.sms import Size, size_of
 from core.status_pages import page_of
 from customers import services as customers
 from customers.models import Customer
 from customers.signals import merged
 from customers.tests.factories import CustomerFactory
 from notifications.models import Message, StatusLink
+from notifications.services.links import example_link, make_link
 from orders.services import Wanted
 from shipping import services, signals
 from shipping.models import Carrier, News, Shipment, StandingOrder
@@ -97,18 +101,62 @@ def test_it_is_told_to_the_customer_in_their_language_and_with_a_link():
     )
 
 
+# The longest of a shop that has had a hundred thousand customers.
+LONGEST = {
+    "customer": "Wanjiru Kamau",
+    "shop": "Mama Mboga",
+    "order": "100123",
+    "carrier": "Parcelpost",
+    "date": "2026-11-30",
+    "total": "KES 12,500.00",
+    "reason": "1 of TEA-250 is left.",
+}
+SHOP = "https://www.mama-mboga.co.ke"
+
+
+@pytest.mark.parametrize(
+    ("event", "english", "swahili"),
+    [
+        (signals.shipment_sent, 140, 143),
+        (signals.shipment_in_transit, 132, 126),
+        (signals.shipment_delivered, 79, 74),
+        (signals.shipment_failed, 159, 158),
+        (signals.standing_order_coming, 158, 157),
+        (signals.standing_order_waiting, 116, 119),
+        (signals.standing_order_short, 95, 97),
+    ],
+    ids=lambda each: getattr(each, "code", None),
+)
+def test_the_words_are_one_sms_with_a_long_link_and_total(event, english, swahili, settings):
+    settings.SHOP_URL = SHOP
+    # A status link of the hundred thousandth, and the same of a date to skip.
+    number, link = "S100123", f"{example_link()}0"
+    if event in signals.STANDING_ORDER_EVENTS:
+        number = "R100123"
+        link = services.skip_link(StandingOrder(number=number), date(2026, 11, 30))
+    filling = {name: LONGEST[name] for name in event.variables if name in LONGEST}
+
+    texts = [event.texts[each].format(**filling, number=number, link=link) for each in ("en", "sw")]
+
+    assert [size_of(text) for text in texts] == [
+        Size(encoding="gsm-7", units=units, segments=1) for units in (english, swahili)
+    ]
+
+
 @pytest.mark.parametrize("event", signals.SHIPMENT_EVENTS, ids=lambda event: event.code)
-@pytest.mark.parametrize("language", ["en", "sw"])
-def test_the_words_fit_into_one_sms_but_for_long_names(event, language):
+def test_the_words_can_be_tried_on_a_real_one(event):
     shipment = shipment_of(CustomerFactory.create(name="W"))
-    filling = {**event.data_of(shipment.number), "link": "L"}
 
-    words = event.texts[language].format(**filling)
+    data = event.data_of(shipment.number)
 
-    assert set(filling) == set(event.variables)
-    assert words.startswith("Duka: ")
-    assert (f" {shipment.order.number}" in words, size_of(words).segments) == (True, 1)
-    assert filling["carrier"] == "Courier"
+    assert data == {
+        "customer": "W",
+        "number": shipment.number,
+        "order": shipment.order.number,
+        "carrier": "Courier",
+        "shop": "Duka",
+    }
+    assert event.variables.keys() - data.keys() == {"link"}
 
 
 def test_a_carrier_that_the_shop_works_with_no_more_still_has_a_name():
@@ -170,6 +218,78 @@ def test_the_link_of_a_message_opens_the_page_and_shows_nothing_personal(client)
     assert ("On its way" in shown, shipment.number in shown) == (True, True)
     for personal in ["Wanjiru", "Otieno", "John Doe", "harrow", "London", "SKU"]:
         assert personal not in shown
+
+
+def opened(client, subject, reference, language="en"):
+    """Return what a status link shows: the words, and the whole page."""
+    link = make_link(subject=subject, reference=reference, language=language)
+    page = client.get(link.removeprefix("http://127.0.0.1:8000")).content.decode()
+    return re.findall(r"<li>(.*)</li>", page), page
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Follow it"), ("sw", "Fuatilia"), ("fr", "Follow it")],
+)
+def test_the_page_leads_to_where_the_carrier_shows_it(client, language, words):
+    shipment = SentShipmentFactory.create()
+    Shipment.objects.update(tracking_url="https://carrier.example/t?a=1&b=%22")
+
+    [first, *_], _ = opened(client, "shipment", shipment.number, language)
+
+    assert first == (
+        '<span>Courier</span> <span><a href="https://carrier.example/t?a=1&amp;b=%22"'
+        f' rel="noopener noreferrer">{words}</a></span>'
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "//carrier.example", "/shop", " https://a.b"]
+)
+@pytest.mark.parametrize("subject", ["shipment", "order"])
+def test_what_is_no_address_of_the_web_is_no_link(client, subject, url):
+    shipment = SentShipmentFactory.create()
+    Shipment.objects.update(tracking_url=url)
+    reference = {"shipment": shipment.number, "order": shipment.order.number}[subject]
+
+    [first, *_], page = opened(client, subject, reference)
+
+    assert "Courier" in first
+    assert ("<a" in page, url in page) == (False, False)
+
+
+def test_the_page_of_an_order_shows_where_each_of_its_shipments_is(client):
+    tea = VariantFactory.create()
+    order = DeliveryOrderFactory.create(lines=[Wanted(sku=tea.sku, quantity=5)])
+    one = [[Wanted(sku=tea.sku, quantity=1)]]
+    other = SentShipmentFactory.create()
+    numbers = [
+        IN_STATUS[status].create(order=order, parcels=one, carrier=carrier).number
+        for status, carrier in [
+            ("delivered", "courier"),
+            ("cancelled", "courier"),
+            ("failed-to-deliver", "parcelpost"),
+            ("refused", "courier"),
+            ("in-transit", "parcelpost"),
+        ]
+    ]
+    Shipment.objects.filter(number=numbers[4]).update(tracking_url="http://post.example/7")
+
+    shown, page = opened(client, "order", order.number)
+    [first, *_], _ = opened(client, "order", order.number, "sw")
+
+    way = '<a href="http://post.example/7" rel="noopener noreferrer">On its way</a>'
+    assert shown[:4] == [
+        f"<span>Delivery {numbers[0]}: Courier</span> <span>Delivered</span>",
+        f"<span>Delivery {numbers[2]}: Parcelpost</span> <span>Could not be delivered</span>",
+        f"<span>Delivery {numbers[3]}: Courier</span> <span>Being prepared</span>",
+        f"<span>Delivery {numbers[4]}: Parcelpost</span> <span>{way}</span>",
+    ]
+    assert first == f"<span>Usafirishaji {numbers[0]}: Courier</span> <span>Imefikishwa</span>"
+    for hidden in (numbers[1], other.number, "John Doe", "harrow", tea.sku):
+        assert hidden not in page
+    assert page_of("order", other.order.number, "en").parts[0].text == "Handed to the carrier"
+    assert page_of("order", "9" * 9, "en") is None
 
 
 # The customer

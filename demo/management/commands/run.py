@@ -113,7 +113,9 @@ def _start_anew_with_carriers() -> NoReturn:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
     carriers = {CARRIER_PORT: str(port), **Keys.new().environment(f"http://{HOST}:{port}")}
-    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | carriers)  # noqa: S606  us
+    # So that what comes again is seen to go out without a hand; who says otherwise is heard.
+    environment = {"STANDING_ORDERS_ACCEPT": "true", **os.environ, **carriers}
+    os.execve(sys.executable, [sys.executable, *sys.argv], environment)  # noqa: S606  us
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

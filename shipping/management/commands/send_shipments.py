@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core import clock
+from shipping.exceptions import MoveNotAllowed
 from shipping.models import Shipment
 from shipping.services import send_due_shipments, send_now
 
@@ -39,10 +40,17 @@ class Command(BaseCommand):
         if options["dry_run"] or not found:
             print(f"{len(found)} would be sent.")
             return
-        send_now(by=None, shipment_ids=[shipment.pk for shipment in found])
-        while send_due_shipments():
+        keys = [shipment.pk for shipment in found]
+        try:
+            send_now(by=None, shipment_ids=keys)
+        except MoveNotAllowed as error:
+            # Something happened to it this moment.
+            raise CommandError(error.detail) from None
+        # Each is tried once: one that is to be tried again at once would hold this up for ever.
+        due = Shipment.objects.to_send(clock.now()).filter(pk__in=keys)
+        while due.exists() and send_due_shipments(only=keys):
             pass
-        after = Shipment.objects.in_bulk([shipment.pk for shipment in found])
+        after = Shipment.objects.in_bulk(keys)
         for shipment in found:
             now_it_is = after[shipment.pk]
             why = f": {now_it_is.error}" if now_it_is.error else ""
