@@ -432,7 +432,7 @@ def _call_off(shipment: Shipment, *, by: "User | None", reason: str) -> bool:
 def stop_what_is_fulfilled(shipment: Shipment) -> bool:
     """Call off a locked shipment, with its order locked, if its customer has goods of it already.
 
-    Somebody fulfilled them by hand meanwhile. Return whether so.
+    They were fulfilled by hand, or brought by another shipment. Return whether so.
     """
     others = Shipment.objects.open().filter(
         order=shipment.order_id, fulfilled_at=None, handed_at__isnull=False
@@ -442,7 +442,7 @@ def stop_what_is_fulfilled(shipment: Shipment) -> bool:
     lines = OrderLine.objects.filter(pk__in=mine)
     if all(mine[line.pk] <= line.outstanding - gone.get(line.pk, 0) for line in lines):
         return False
-    sentence = "Goods of it were fulfilled by hand before it was sent."
+    sentence = "The customer had goods of it before it was sent."
     _call_off(shipment, by=None, reason=sentence)
     note(shipment, f"{sentence} Ship anew what is left.")
     shipment.save(update_fields=["attention", "updated_at"])

@@ -184,7 +184,7 @@ def claim_shipments(
 def begin(shipment: Shipment, *, cancelling: bool = False) -> Shipment | None:
     """Note that the carrier is about to be asked; None where this claim is not ours any more.
 
-    Also where its goods were fulfilled by hand meanwhile: then it is called off.
+    Also where its customer has goods of it by now: then it is called off.
     """
     # The order first, as everywhere.
     Order.objects.select_for_update(no_key=True).get(pk=shipment.order_id)

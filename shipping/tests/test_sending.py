@@ -446,7 +446,7 @@ class TestClaims:
 
 
 class TestGoodsThatWereFulfilledByHand:
-    ATTENTION = "Goods of it were fulfilled by hand before it was sent. Ship anew what is left."
+    ATTENTION = "The customer had goods of it before it was sent. Ship anew what is left."
 
     def order(self):
         sku = VariantFactory.create().sku
