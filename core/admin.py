@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -58,7 +60,30 @@ class AsksPredicates:
         return type(self).can_manage(request.user)
 
 
-class DukaModelAdmin(AsksPredicates, ModelAdmin):
+class _Autocomplete(AutocompleteSelect):
+    """Chooses nothing by what is no key, as somebody wrote it by hand; Django's fails at it."""
+
+    def optgroups(self, name: str, value: Sequence[str], attr: Any = None) -> Any:
+        return super().optgroups(name, [each for each in value if self._is_key(each)], attr)
+
+    def _is_key(self, value: str) -> bool:
+        try:
+            self.field.target_field.clean(value, None)
+        except ValidationError:
+            return False
+        return True
+
+
+class Autocompletes:
+    """Of an admin or an inline with `autocomplete_fields`."""
+
+    def formfield_for_foreignkey(self: Any, db_field: Any, request: HttpRequest, **kw: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kw["widget"] = _Autocomplete(db_field, self.admin_site, using=kw.get("using"))
+        return super().formfield_for_foreignkey(db_field, request, **kw)  # type: ignore[misc]
+
+
+class DukaModelAdmin(Autocompletes, AsksPredicates, ModelAdmin):
     """Asks the app's own predicates, and says a domain error in its sentence.
 
     A subclass writes through services: `save_model`, `delete_model`.

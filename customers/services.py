@@ -102,10 +102,12 @@ def hold_customer(*, customer_id: int) -> Customer:
     """Return a customer as they are now, not to be deleted before this transaction ends.
 
     Raises:
-        Customer.DoesNotExist: they are deleted already.
+        Customer.DoesNotExist: they are deleted already, or were forgotten.
     """
     # Locked as a foreign key locks, so that their orders do not wait for one another.
-    statement = "SELECT * FROM customers_customer WHERE id = %s FOR KEY SHARE"
+    statement = (
+        "SELECT * FROM customers_customer WHERE id = %s AND forgotten_at IS NULL FOR KEY SHARE"
+    )
     for customer in Customer.objects.raw(statement, [customer_id]):
         return customer
     raise Customer.DoesNotExist

@@ -22,7 +22,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import Membership, User
-from core.admin import MovingAdmin, ReadOnly, ReasonForm, Verb, become
+from core.admin import Autocompletes, MovingAdmin, ReadOnly, ReasonForm, Verb, become
 from core.errors import InvalidInput
 
 from . import services
@@ -164,7 +164,7 @@ class LineFormSet(forms.BaseInlineFormSet[OrderLine, Order, LineForm]):
         ]
 
 
-class OrderInline(TabularInline):
+class OrderInline(Autocompletes, TabularInline):
     hide_title = True
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -1,5 +1,6 @@
 """Shipments, standing orders and carriers in the admin. Statuses are moved by verbs alone."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -390,8 +391,9 @@ class ShipmentAdmin(_TypedAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         given: dict[str, Any] = super().get_changeform_initial_data(request)
-        key = given.get("order", "")
-        found = Order.objects.filter(pk=key).first() if str(key).isdigit() else None
+        key = str(given.get("order"))
+        known = re.fullmatch("[0-9]{1,18}", key)
+        found = Order.objects.filter(pk=key).first() if known else None
         return {**(asdict(services.address_of_order(found)) if found else {}), **given}
 
     def saved(self, by: User, obj: Shipment, form: Any, change: bool) -> Shipment | None:

@@ -3,7 +3,9 @@
 import io
 
 import pytest
+from django.contrib.admin import site
 from django.test import Client, RequestFactory
+from django.urls import reverse
 from graphql import (
     get_nullable_type,
     is_enum_type,
@@ -248,3 +250,19 @@ def test_options_and_head_answer_without_a_crash(api):
         assert api._call("OPTIONS", path).status_code == 200
         head = api._call("HEAD", path)
         assert (head.status_code, head.content) == (200, b"")
+
+
+def autocompletes():
+    for page in site._registry.values():
+        for name in page.autocomplete_fields:
+            yield page.opts, name
+
+
+@pytest.mark.parametrize("key", ["x", "²", "9" * 30, "-1"])
+@pytest.mark.parametrize(("page", "name"), list(autocompletes()), ids=str)
+def test_what_is_no_key_is_no_choice_in_the_admin(admin, page, name, key):
+    address = reverse(f"admin:{page.app_label}_{page.model_name}_add")
+
+    answers = [admin.get(address, {name: key}), admin.post(address, {name: key})]
+
+    assert [answer.status_code for answer in answers] == [200, 200]

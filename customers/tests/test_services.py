@@ -180,9 +180,12 @@ def test_hold_customer_returns_them_as_they_are_now():
     assert (held, held.name) == (stale, "Amina Otieno")
 
 
-def test_hold_customer_raises_for_the_deleted():
-    with pytest.raises(Customer.DoesNotExist):
-        services.hold_customer(customer_id=0)
+def test_hold_customer_raises_for_the_deleted_and_the_forgotten():
+    gone = CustomerFactory.create(forgotten_at=timezone.now())
+
+    for key in (0, gone.pk):
+        with pytest.raises(Customer.DoesNotExist):
+            services.hold_customer(customer_id=key)
 
 
 def test_delete_customer_removes_who_never_ordered():

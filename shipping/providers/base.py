@@ -1,5 +1,6 @@
 """The one small shape of a carrier: what it is sent, what can come of that, what it tells us."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -8,6 +9,9 @@ from typing import Any, Protocol, Self
 
 from core.errors import FieldError
 from shipping.states import DeliveryService, ShipmentStatus
+
+# Control characters, ends of lines, and what turns the direction of all that follows on a label.
+_NO_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +35,14 @@ class Address:
         for name, most in limits.items():
             value = getattr(self, name)
             path = ("delivery_address", name)
-            if name not in {"line_2", "postcode"} and not value.strip():
+            if name not in {"line_2", "postcode"} and not any(map(str.isalnum, value)):
                 yield FieldError(path=path, code="required", detail=f"{by} needs it.")
             elif len(value) > most:
                 detail = f"{by} takes at most {most} characters."
                 yield FieldError(path=path, code="max_length", detail=detail)
+            elif _NO_LINE.search(value):
+                detail = f"{by} takes one line, without control characters."
+                yield FieldError(path=path, code="invalid", detail=detail)
 
 
 ADDRESS_FIELDS = tuple(field.name for field in fields(Address))

@@ -19,6 +19,11 @@ def note(shipment: Shipment, sentence: str) -> None:
         shipment.attention = f"{shipment.attention} {sentence}".strip()
 
 
+def take_back(shipment: Shipment, sentence: str) -> None:
+    """Take out of a locked shipment what nobody needs to look at any more."""
+    shipment.attention = shipment.attention.replace(sentence, "").replace("  ", " ").strip()
+
+
 @transaction.atomic
 def settle_attention(*, shipment_id: int, by: "User | None", reason: str = "") -> Shipment:
     """Say that somebody saw to what a shipment needed; where it needed nothing, nothing is said."""

@@ -11,7 +11,7 @@ from core import clock
 from core.errors import FieldError, InvalidInput
 from shipping.exceptions import CarrierUnknown
 from shipping.models import Carrier, Shipment
-from shipping.states import ShipmentStatus
+from shipping.states import UNSURE
 
 
 def sync_carriers() -> None:
@@ -92,7 +92,11 @@ def update_carrier(
     carrier.save(update_fields=["active", "days", "cut_off"])
     if (carrier.days, carrier.cut_off) != before:
         waiting = Shipment.objects.filter(
-            carrier=carrier, status=ShipmentStatus.WAITING, handed_at=None, fence=None
+            # A refused one may be mended at this moment, to wait for the batch that was.
+            carrier=carrier,
+            status__in=UNSURE,
+            handed_at=None,
+            fence=None,
         )
         keys = waiting.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True)
         Shipment.objects.filter(pk__in=list(keys)).update(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
+from django.conf import settings
 from django.db import transaction
 
 from core import clock
@@ -60,10 +61,11 @@ def resume_standing_order(
         reason=reason,
     )
     paused = standing.history.filter(verb=StandingOrderVerb.PAUSED).order_by("pk").last()
-    if paused is not None:
-        # What was due by then did not come for another reason.
-        skip_until(standing, last_due(paused.at), OccurrenceStatus.MISSED, MISSED)
-    skip_until(standing, last_due(), OccurrenceStatus.SKIPPED, "It was paused.")
+    # What was due by the pause did not come for another reason: it is caught up, or was missed.
+    before = last_due(paused.at) if paused else None
+    if before and settings.STANDING_ORDERS_MISSED == "skip":
+        skip_until(standing, before, OccurrenceStatus.MISSED, MISSED)
+    skip_until(standing, last_due(), OccurrenceStatus.SKIPPED, "It was paused.", after=before)
     standing.save()
     return standing
 
@@ -160,15 +162,25 @@ def advance(standing: StandingOrder) -> None:
     record(standing, StandingOrderVerb.ENDED, by=None, reason="It has no further date.")
 
 
-def skip_until(standing: StandingOrder, day: date, status: OccurrenceStatus, reason: str) -> None:
-    """Leave out all its dates up to a day, without saving it."""
+def skip_until(
+    standing: StandingOrder,
+    day: date,
+    status: OccurrenceStatus,
+    reason: str,
+    *,
+    after: date | None = None,
+) -> None:
+    """Leave out all its dates up to a day, or those `after` another, without saving it."""
     if standing.next_on is None or standing.next_on > day:
         return
     passed = []
     for _, each in rhythm_of(standing).dates_from(standing.position):
         if each > day:
             break
-        passed.append(Occurrence(standing_order=standing, on=each, status=status, reason=reason))
+        if after is None or each > after:
+            passed.append(
+                Occurrence(standing_order=standing, on=each, status=status, reason=reason)
+            )
     # Some of them may have been skipped beforehand.
     Occurrence.objects.bulk_create(passed, ignore_conflicts=True)
     advance(standing)

@@ -38,7 +38,7 @@ from shipping.states import (
     ShipmentVerb,
 )
 
-from .attention import note
+from .attention import note, take_back
 from .sending import LONGEST_RUN
 from .telling import label_of, tell
 from .timeline import locked, record
@@ -49,6 +49,7 @@ logger = logging.getLogger("duka.shipping")
 # future would keep all that is told after it from counting.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
+_FAILED = "It could not be delivered: ship its pieces anew, or settle it with the customer."
 
 
 def receive_news(*, name: str, request: Request) -> bool:
@@ -145,7 +146,8 @@ def remove_old_news() -> int:
 @transaction.atomic
 def _look_at_next() -> bool:
     stored = (
-        News.objects.filter(state=NewsState.NEW)
+        # What a carrier told that the shop works with no more waits until it does again.
+        News.objects.filter(state=NewsState.NEW, carrier__name__in=settings.SHIPPING_PROVIDERS)
         .select_related("carrier")
         .select_for_update(skip_locked=True, of=("self",))
         .order_by("pk")
@@ -248,11 +250,7 @@ def _move(shipment: Shipment, entry: ShipmentEvent) -> None:
     if before == after:
         return
     said = f"{label_of(shipment.carrier)} says: {after.label.lower()}."
-    if before == ShipmentStatus.CANCELLED:
-        note(shipment, f"It was cancelled, but {said}")
-    if shipment.cancel_asked_at is not None and after not in OPEN:
-        shipment.cancel_asked_at = None
-        note(shipment, f"It was to be cancelled, but {said}")
+    _note_what_was_cancelled(shipment, before, said)
     if shipment.order.status not in {OrderStatus.ACCEPTED, OrderStatus.FULFILLED}:
         note(shipment, f"Its order is {shipment.order.state.label.lower()}, but {said}")
     elif shipment.fulfilled_at is not None:
@@ -262,10 +260,20 @@ def _move(shipment: Shipment, entry: ShipmentEvent) -> None:
         _fulfil(shipment)
         _note_doubled(shipment)
     if after == ShipmentStatus.FAILED_TO_DELIVER:
-        note(shipment, f"{said} Ship its pieces anew, or settle it with the customer.")
+        note(shipment, _FAILED)
+    elif after == ShipmentStatus.DELIVERED:
+        take_back(shipment, _FAILED)
     # Where it waits to be collected they are told that it was sent, unless they know.
     if after != ShipmentStatus.WAITING_FOR_COLLECTION or before in UNSURE:
         tell(shipment, entry)
+
+
+def _note_what_was_cancelled(shipment: Shipment, before: ShipmentStatus, said: str) -> None:
+    if before == ShipmentStatus.CANCELLED:
+        note(shipment, f"It was cancelled, but {said}")
+    if shipment.cancel_asked_at is not None and shipment.status not in OPEN:
+        shipment.cancel_asked_at = None
+        note(shipment, f"It was to be cancelled, but {said}")
 
 
 def _fulfil(shipment: Shipment) -> None:

@@ -93,7 +93,8 @@ def prepare_shipment(
             such shipment; all such fields are named.
     """
     # Locked first: two employees may pack the same pieces.
-    order = Order.objects.select_for_update(no_key=True).get(pk=order_id)
+    orders = Order.objects.select_related("customer")
+    order = orders.select_for_update(no_key=True, of=("self",)).get(pk=order_id)
     chosen = held_carrier(active_carrier(carrier))
     plan = planned(
         order=order,
@@ -133,6 +134,11 @@ def planned(
         )
     if order.delivery_method == DeliveryMethod.COLLECTION:
         raise NotShippable(f"Order {order.number} is collected by its customer.")
+    if address is None and order.customer.forgotten_at:
+        raise NotShippable(
+            f"The customer of order {order.number} deleted their account, and where they live is"
+            " forgotten. Give a delivery_address, or cancel the order."
+        )
     lines = list(order.lines.select_related("variant"))
     left = _left(order, lines)
     if not any(left.values()):

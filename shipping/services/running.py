@@ -16,6 +16,7 @@ from django.db import OperationalError, transaction
 
 from core import clock, jobs
 from core.errors import Conflict, DomainError, FieldError
+from customers.models import Customer
 from customers.services import hold_customer
 from orders.models import Order
 from orders.services import Wanted, accept_order, place_order
@@ -110,7 +111,11 @@ def lock_free(standing_orders: StandingOrderQuerySet, key: int) -> StandingOrder
     found = standing_orders.filter(pk=key).values_list("customer", flat=True).first()
     if found is None:
         return None
-    hold_customer(customer_id=found)
+    try:
+        hold_customer(customer_id=found)
+    except Customer.DoesNotExist:
+        # Forgotten a moment ago, and it is ended.
+        return None
     rows = standing_orders.filter(pk=key, customer=found)
     return rows.select_for_update(skip_locked=True, no_key=True).first()
 

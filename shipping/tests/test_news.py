@@ -358,8 +358,16 @@ class TestFailed:
 
     def test_a_person_is_called(self):
         assert now_of(self.failed()).attention == (
-            "Courier says: failed to deliver. Ship its pieces anew, or settle it with the customer."
+            "It could not be delivered: ship its pieces anew, or settle it with the customer."
         )
+
+    def test_once_it_came_after_all_nobody_is_to_ship_it_anew(self):
+        first = self.failed()
+        Shipment.objects.update(attention=f"Its cost is odd. {now_of(first).attention}")
+
+        fold(first, DELIVERED, 1)
+
+        assert (now_of(first).attention, lines_of(first)) == ("Its cost is odd.", [(1, 1)])
 
     @pytest.mark.parametrize("factory", [ShipmentFactory, SentShipmentFactory])
     def test_where_it_comes_after_all_a_person_stops_the_second(self, factory):
@@ -498,6 +506,17 @@ class TestReplay:
         assert (shipment.timeline.count(), Message.objects.count()) == (entries, messages)
         assert after["fulfilled_at"] == before["fulfilled_at"]
         assert after["status"] == DELIVERED
+
+    def test_what_a_carrier_told_that_the_shop_works_with_no_more_waits_until_it_does(
+        self, settings
+    ):
+        shipment = SentShipmentFactory.create()
+        tell(shipment.number)
+        settings.SHIPPING_PROVIDERS = ["parcelpost"]
+        assert (services.look_at_news(), states()) == (0, ["new"])
+
+        settings.SHIPPING_PROVIDERS = ["courier", "parcelpost"]
+        assert (services.look_at_news(), states()) == (1, ["done"])
 
     def test_one_that_fails_does_not_stop_those_after_it(self, monkeypatch):
         poison, shipment = SentShipmentFactory.create_batch(2)

@@ -10,6 +10,7 @@ from catalog.models import Variant
 from catalog.tests.factories import VariantFactory
 from core.errors import InvalidInput
 from core.tests.races import at_once
+from customers.models import Customer
 from orders.services import Delivery, Wanted, fulfil_order
 from orders.states import DeliveryMethod
 from orders.tests.factories import IN_STATUS as ORDER_IN
@@ -259,9 +260,29 @@ class TestLimits:
     @pytest.mark.parametrize("name", ["recipient", "line_1", "city"])
     def test_an_address_without_what_is_needed_is_refused(self, name):
         with pytest.raises(InvalidInput) as refused:
-            ship(order_of(TEA=1), address=Address(**{**ADDRESS, name: " "}))
+            ship(order_of(TEA=1), address=Address(**{**ADDRESS, name: "–"}))
 
         assert errors(refused) == {("delivery_address", name): "required"}
+
+    @pytest.mark.parametrize("char", ["\n", "\u202e", "\x85"])
+    def test_a_label_has_one_line_and_one_direction(self, char):
+        with pytest.raises(InvalidInput) as refused:
+            ship(order_of(TEA=1), address=Address(**{**ADDRESS, "line_2": f"By the{char}gate"}))
+
+        assert errors(refused) == {("delivery_address", "line_2"): "invalid"}
+
+    def test_where_a_forgotten_customer_lived_nothing_goes_but_to_an_address_that_is_given(self):
+        order = order_of(TEA=1)
+        Customer.objects.update(forgotten_at=timezone.now())
+
+        with pytest.raises(NotShippable, match="deleted their account"):
+            ship(order)
+        with pytest.raises(NotShippable):
+            quotes_for(
+                order_id=order.pk, parcels=None, service="standard", address=None, carrier=""
+            )
+
+        assert ship(order, address=Address(**ADDRESS)).line_1 == ADDRESS["line_1"]
 
 
 class TestEditing:

@@ -5,11 +5,13 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from accounts.tests.factories import StaffFactory, UserFactory
 from catalog.models import Variant
 from catalog.tests.factories import VariantFactory
 from core.errors import InvalidInput
+from customers.models import Customer
 from customers.tests.factories import CustomerFactory
 from orders.exceptions import ContactNeeded, UnknownGoods
 from orders.services import Wanted
@@ -300,9 +302,11 @@ def test_it_moves_only_as_the_table_says(before, to):
         assert again(standing).status == before
 
 
-def test_what_passes_in_a_pause_is_skipped_what_was_due_before_is_missed_and_neither_comes(
-    simulated,
+@pytest.mark.parametrize(("how", "late"), [("catch_up", []), ("skip", ["missed"])])
+def test_what_passes_in_a_pause_is_skipped_and_what_was_due_before_comes_late_or_never(
+    how, late, simulated, settings
 ):
+    settings.STANDING_ORDERS_MISSED = how
     standing = StandingOrderFactory.create()
     # On the 7th somebody pauses it before its time, and no worker has run on the 30th.
     simulated("2026-12-07 05:59")
@@ -315,13 +319,34 @@ def test_what_passes_in_a_pause_is_skipped_what_was_due_before_is_missed_and_nei
     assert list(standing.occurrences.values_list("on", "status", "reason")) == [
         (date(2026, 12, 14), "skipped", "It was paused."),
         (date(2026, 12, 7), "skipped", "It was paused."),
-        (date(2026, 11, 30), "missed", "It was due while nothing ran."),
+        *((date(2026, 11, 30), status, "It was due while nothing ran.") for status in late),
     ]
-    assert services.run_standing_orders() == 0
+    assert services.run_standing_orders() == 1 - len(late)
     assert dates(again(standing), 2) == ["12-21", "12-28"]
 
 
+def test_paused_and_resumed_before_anything_ran_loses_no_date(simulated):
+    standing = StandingOrderFactory.create()
+    simulated("2026-11-30 06:00")
+
+    services.pause_standing_order(standing_order_id=standing.pk, by=None)
+    services.resume_standing_order(standing_order_id=standing.pk, by=None)
+
+    assert dates(again(standing), 2) == ["11-30", "12-07"]
+
+
+def test_nobody_sets_one_up_for_who_is_forgotten():
+    standing = StandingOrderFactory.create()
+    Customer.objects.update(forgotten_at=timezone.now())
+
+    with pytest.raises(InvalidInput) as refused:
+        StandingOrderFactory.create(customer=standing.customer)
+
+    assert [error.path for error in refused.value.errors] == [("customer",)]
+
+
 def test_a_pause_beyond_its_last_date_ends_it(simulated):
+    simulated("2026-11-30 05:59")
     standing = StandingOrderFactory.create(count=2)
     services.pause_standing_order(standing_order_id=standing.pk, by=None)
     simulated("2027-01-14 06:00")
@@ -536,6 +561,7 @@ def test_its_customer_is_told_what_they_wrote_and_not_what_the_shop_did(simulate
     key = {"standing_order_id": standing.pk}
     services.skip_date(**key, on=date(2026, 12, 7), by=shopper, reason="Away.")
     services.skip_date(**key, on=date(2026, 12, 14), by=keeper, reason="They never pay.")
+    simulated("2026-11-30 05:59")
     services.pause_standing_order(**key, by=keeper, reason="They owe us.")
     simulated("2026-12-01 06:00")
     services.resume_standing_order(**key, by=shopper, reason="Paid.")
