@@ -215,6 +215,11 @@ class FakeCarrier(ThreadingHTTPServer):
         with self._lock:
             return self._carried.get((carrier, number))
 
+    def named(self, ident: str) -> Carried | None:
+        """Return a shipment by the carrier's own name for it."""
+        with self._lock:
+            return next((each for each in self._carried.values() if each.id == ident), None)
+
     def cancel(self, carried: Carried) -> bool:
         """Call it off; False: it is under way."""
         with self._lock:
@@ -314,6 +319,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path)
+        if path.path.startswith("/track/"):
+            # For customers, who have no key.
+            self._track(path.path.removeprefix("/track/"))
+            return
         if not self._is_known(path.path):
             return
         if path.path.startswith("/courier/orders/"):
@@ -396,6 +405,16 @@ class Handler(BaseHTTPRequestHandler):
                 }
             )
         self._answer_as(name, detail, text, JSON if carrier == COURIER else FORM)
+
+    def _track(self, ident: str) -> None:
+        carried = self.server.named(ident)
+        if carried is None:
+            self._answer(404, "There is nothing here.", PLAIN)
+            return
+        lines = [f"{carried.carrier} {ident} ({carried.number})", "taken"]
+        for name, at in carried.events:
+            lines.append(f"{datetime.fromtimestamp(at, tz=UTC):%Y-%m-%d %H:%M:%S} UTC {name}")
+        self._answer(200, "\n".join([*lines, *(["cancelled"] * carried.cancelled)]), PLAIN)
 
     def _look_up(self, carrier: str, number: str) -> None:
         name, _, detail = self.server.next_behaviour("look_up", number).partition(":")

@@ -1,6 +1,7 @@
-"""`var/demo.env`: what a program needs to work in the demo shop."""
+"""`var/demo.env`: what a program needs to work in the demo shop, and `manage.py` beside it."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -19,8 +20,24 @@ def path() -> Path:
 
 
 @transaction.atomic
-def write() -> None:
-    """Write it anew, with the access of a machine that may do all of the back office.
+def write(carriers: Mapping[str, str]) -> None:
+    """Write it anew: a program's access, and the settings that lead to the carriers played here.
+
+    Where people sign in elsewhere, there is no access to give.
+    """
+    values = {**(_access() if settings.OIDC_EMBEDDED else {}), **carriers}
+    text = "".join(f"{name}={value}\n" for name, value in values.items())
+    path().unlink(missing_ok=True)
+    if not values:
+        return
+    path().parent.mkdir(parents=True, exist_ok=True)
+    # 0600 from the beginning, not after a moment in which others could read.
+    with os.fdopen(os.open(path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+
+
+def _access() -> dict[str, str]:
+    """Return the access of a machine that may do all of the back office.
 
     Its secret is kept nowhere else, so each start makes a new one.
     """
@@ -32,7 +49,7 @@ def write() -> None:
     else:
         machines.change_machine(machine_id=machine.pk, by=None, rights=list(settings.SHOP_RIGHTS))
         machine, secret = machines.renew_secret(machine_id=machine.pk, by=None)
-    values = {
+    return {
         "DUKA_URL": settings.SHOP_URL,
         "DUKA_TOKEN_URL": embedded_metadata()["token_endpoint"],
         "DUKA_CLIENT_ID": machine.client_id,
@@ -40,8 +57,3 @@ def write() -> None:
         "DUKA_SCOPE": API_SCOPE,
         "DUKA_AUDIENCE": settings.OIDC_AUDIENCE,
     }
-    text = "".join(f"{name}={value}\n" for name, value in values.items())
-    path().unlink(missing_ok=True)
-    # 0600 from the beginning, not after a moment in which others could read.
-    with os.fdopen(os.open(path(), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

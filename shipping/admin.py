@@ -13,7 +13,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import display_for_value, unquote
 from django.db.models import Case, Exists, OuterRef, Value, When
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import (
@@ -313,7 +313,7 @@ class ShipmentAdmin(_TypedAdmin):
         ("due", "attempts"),
         ("sent_at", "last_event_at"),
         ("carrier_reference", "price"),
-        ("tracking_url",),
+        ("tracking",),
         ("cancel_asked_at",),
     )
 
@@ -330,7 +330,12 @@ class ShipmentAdmin(_TypedAdmin):
     def customer(self, shipment: Shipment) -> str:
         return str(shipment.order.customer)
 
-    @display(description="goes", ordering="due_at")
+    @display(description="tracking")
+    def tracking(self, shipment: Shipment) -> str:
+        link = '<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>'
+        return format_html(link, shipment.tracking_url) if shipment.tracking_url else ""
+
+    @display(description="goes out at", ordering="due_at")
     def due(self, shipment: Shipment) -> str:
         waits = shipment.state == ShipmentStatus.WAITING
         return _shown(shipment.due_at if waits else None)
@@ -732,7 +737,7 @@ class StandingOrderAdmin(_TypedAdmin):
     def what_comes(self, standing: StandingOrder) -> Any:
         return format_html_join(
             "",
-            "<p>{}: {} {} {}</p>",
+            "<p>{}: {} {}. {}</p>",
             (
                 (
                     each.on,

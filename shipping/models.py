@@ -483,8 +483,9 @@ class Occurrence(models.Model):
 
     @property
     def customers_reason(self) -> str:
-        """What its customer wrote themselves; the rest is between the shop and its people."""
-        return self.reason if self.standing_order.is_of(self.by_id) else ""
+        """What its customer wrote, or why it waits; the rest is between the shop and its people."""
+        is_theirs = self.standing_order.is_of(self.by_id)
+        return self.reason if is_theirs or self.status == OccurrenceStatus.WAITING else ""
 
 
 class StandingOrderChange(models.Model):

@@ -31,10 +31,10 @@ def poll_silent_shipments() -> int:
     return asked
 
 
-@jobs.periodic(every=timedelta(hours=1))
+@jobs.periodic(every=timedelta(minutes=1))
 @task()
 def sync_carriers() -> None:
-    """Due as soon as a ticker starts: one that is configured since has its schedule."""
+    """Often, so that one that is configured since can be given its schedule."""
     services.sync_carriers()
 
 

@@ -90,6 +90,22 @@ def test_started_anew_it_knows_what_it_took_and_goes_on_with_it(shop, tmp_path):
     assert names == ["in-transit", "failed-to-deliver"]
 
 
+def test_customers_follow_a_shipment_without_a_key(tmp_path):
+    keys = Keys.new()
+    with FakeCarrier(tmp_path / "book", keys=keys) as carrier:
+        link = post_order(carrier.url, keys).json()["tracking_url"]
+        carrier.happen("courier", "S1", "in-transit", 1_800_000_000)
+
+        shown = requests.get(link, timeout=5)
+        unknown = requests.get(f"{link}0", timeout=5)
+
+    assert (shown.status_code, shown.text.splitlines()) == (
+        200,
+        ["courier C000001 (S1)", "taken", "2027-01-15 08:00:00 UTC in-transit"],
+    )
+    assert unknown.status_code == 404
+
+
 def test_without_the_shop_s_key_it_takes_nothing(tmp_path):
     with FakeCarrier(tmp_path / "book", keys=Keys.new()) as carrier:
         assert post_order(carrier.url, Keys.new()).status_code == 401

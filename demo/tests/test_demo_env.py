@@ -21,8 +21,8 @@ def var(settings, tmp_path):
     return tmp_path
 
 
-def written():
-    demo_env.write()
+def written(**carriers):
+    demo_env.write(carriers)
     return dict(line.split("=", 1) for line in demo_env.path().read_text().splitlines())
 
 
@@ -56,6 +56,32 @@ def test_it_says_where_and_by_which_secret():
         "DUKA_SCOPE": "api",
         "DUKA_AUDIENCE": "http://127.0.0.1:8000/api",
     }
+
+
+def test_it_leads_to_the_carriers_that_are_played_and_not_to_those_of_an_earlier_start():
+    before = written(COURIER_URL="http://127.0.0.1:1/courier", PARCELPOST_USER="duka")
+    after = written(COURIER_URL="http://127.0.0.1:2/courier")
+
+    assert before["COURIER_URL"] == "http://127.0.0.1:1/courier"
+    assert before["PARCELPOST_USER"] == "duka"
+    assert after["COURIER_URL"] == "http://127.0.0.1:2/courier"
+    assert "PARCELPOST_USER" not in after
+
+
+def test_where_people_sign_in_elsewhere_it_has_the_carriers_only(settings, var):
+    settings.OIDC_EMBEDDED = False
+    settings.VAR_DIR = var / "not yet there"
+
+    assert written(PARCELPOST_USER="duka") == {"PARCELPOST_USER": "duka"}
+    assert Machine.objects.count() == 0
+
+
+def test_where_there_is_nothing_to_say_none_of_an_earlier_start_is_left(settings):
+    written()
+    settings.OIDC_EMBEDDED = False
+    demo_env.write({})
+
+    assert not demo_env.path().exists()
 
 
 def test_its_machine_may_all_that_can_be_granted():

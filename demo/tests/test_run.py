@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def environment(var, **changes):
     left_out = (
         "DATABASE_URL", "PORT", "PG_BIN", "DJANGO_SETTINGS_MODULE", "SHOP_URL", "OIDC_ISSUER",
-        "IDENTITY_FILE",
+        "IDENTITY_FILE", "SHIPPING_PROVIDERS", "FAKE_CARRIER_PORT",
     )  # fmt: skip
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, "DUKA_VAR": str(var), **changes}
@@ -68,14 +68,14 @@ def wait_until(condition, seconds):
 
 
 class Shop:
-    def __init__(self, var):
+    def __init__(self, var, **changes):
         self.var = var
         self.port = free_port()
         self.lines = []
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "run"],
             cwd=PROJECT,
-            env=environment(var, PORT=str(self.port)),
+            env=environment(var, PORT=str(self.port), **changes),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -131,17 +131,35 @@ def test_run_opens_the_shop_and_ends_without_a_trace_and_a_second_run_finds_its_
     assert shop.status("/readyz") == 200
     assert shop.status("/") == 200
     assert "Preparing the database (" in shop.output
+    assert re.fullmatch(r"\d+ would be sent\.", send_shipments(var))
     secret = secret_of(var)
+    kept = dict(line.split("=", 1) for line in secret.splitlines())
     assert shop.stop() == 0
     assert shop.output.endswith("Duka has stopped.\n")
     assert processes_of(var) == set()
 
-    again = Shop(var)
+    # In a terminal that has what the first one wrote.
+    again = Shop(var, **kept)
     again.wait_for_banner()
 
     assert "Preparing the database" not in again.output
     assert again.status("/readyz") == 200
-    assert secret_of(var) != secret
+    now = dict(line.split("=", 1) for line in secret_of(var).splitlines())
+    assert now.keys() == kept.keys()
+    assert {name for name in now if now[name] != kept[name]} == {
+        "DUKA_URL",
+        "DUKA_TOKEN_URL",
+        "DUKA_CLIENT_SECRET",
+        "DUKA_AUDIENCE",
+        "FAKE_CARRIER_PORT",
+        "COURIER_URL",
+        "COURIER_API_KEY",
+        "COURIER_WEBHOOK_SECRETS",
+        "PARCELPOST_URL",
+        "PARCELPOST_PASSWORD",
+        "PARCELPOST_WEBHOOK_KEY",
+    }
+    assert re.fullmatch(r"\d+ would be sent\.", send_shipments(var))
     assert again.stop(signal.SIGINT) == 0
     assert processes_of(var) == set()
 
@@ -150,6 +168,22 @@ def secret_of(var):
     """Return what demo.env says, which nobody else may read."""
     assert (var / "demo.env").stat().st_mode & 0o777 == 0o600
     return (var / "demo.env").read_text()
+
+
+def send_shipments(var):
+    """Return the last line of a dry run beside the shop, in a terminal that has demo.env."""
+    script = 'set -a; . "$1"; set +a; "$2" manage.py send_shipments --dry-run'
+    ended = subprocess.run(
+        ["sh", "-euc", script, "sh", str(var / "demo.env"), sys.executable],
+        cwd=PROJECT,
+        env=environment(var),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()[-1]
 
 
 def tour(var):

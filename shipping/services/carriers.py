@@ -16,9 +16,10 @@ from shipping.states import UNSURE
 
 def sync_carriers() -> None:
     """Give every configured carrier its row; one that is no more keeps its shipments."""
-    Carrier.objects.bulk_create(
-        [Carrier(name=name) for name in settings.SHIPPING_PROVIDERS], ignore_conflicts=True
-    )
+    known = set(Carrier.objects.values_list("name", flat=True))
+    new = [Carrier(name=name) for name in settings.SHIPPING_PROVIDERS if name not in known]
+    # Another worker may do so at this moment.
+    Carrier.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def active_carrier(name: str = "") -> Carrier:

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from core.tests.races import at_once
+from shipping import providers
 from shipping.models import Carrier, News, Shipment
 from shipping.services import poll_silent_shipments, polling, send_due_shipments, sending
 
@@ -183,9 +184,81 @@ class TestCommand:
         settings.SHIPMENT_RETRY_SECONDS = [0]
         monkeypatch.setattr(sending, "LONGEST_RUN", 0.5)
         fake.behave("*", *["http:403"] * 1000, "take")
-        call_command("send_shipments", self.first.number)
+        with pytest.raises(CommandError, match=r"^Nothing was sent\.$"):
+            call_command("send_shipments", self.first.number)
 
         assert now_of(self.first).error_code == "http_403"
+
+    def test_where_nothing_of_it_was_sent_it_fails_after_it_said_why(self, fake, capsys):
+        fake.behave("*", "refuse:bad_postcode")
+        with pytest.raises(CommandError, match=r"^Nothing was sent\.$"):
+            call_command("send_shipments", "--carrier", "courier")
+
+        assert self.statuses() == ["refused", "refused", "waiting"]
+        assert capsys.readouterr().out.splitlines()[2:] == [
+            f"{self.first.number} is refused by the carrier: It is not taken.",
+            f"{self.second.number} is refused by the carrier: It is not taken.",
+        ]
+
+    @pytest.mark.parametrize(
+        ("options", "said"), [([], "Nothing waits.\n"), (["--dry-run"], "0 would be sent.\n")]
+    )
+    def test_with_nothing_that_waits_it_says_so(self, capsys, options, said):
+        Shipment.objects.update(status="delivered")
+        call_command("send_shipments", *options)
+
+        assert capsys.readouterr().out == said
+
+    @pytest.mark.parametrize("options", [[], ["--dry-run"]])
+    def test_without_the_carriers_settings_it_names_each_and_touches_nothing(
+        self, fake, settings, capsys, options
+    ):
+        settings.COURIER_URL = settings.PARCELPOST_USER = ""
+        providers._load.cache_clear()
+        before = list(Shipment.objects.order_by("pk").values())
+        with pytest.raises(CommandError) as refused:
+            call_command("send_shipments", *options)
+
+        assert str(refused.value) == (
+            "SHIPPING_PROVIDERS: courier needs COURIER_URL and COURIER_API_KEY.\n"
+            "SHIPPING_PROVIDERS: parcelpost needs PARCELPOST_URL, PARCELPOST_USER and"
+            " PARCELPOST_PASSWORD."
+        )
+        assert capsys.readouterr().out == ""
+        assert list(Shipment.objects.order_by("pk").values()) == before
+        assert fake.book() == []
+
+    def test_in_a_terminal_without_any_carrier_it_names_what_those_that_wait_need(
+        self, settings, capsys
+    ):
+        settings.SHIPPING_PROVIDERS = []
+        settings.COURIER_URL = settings.PARCELPOST_URL = ""
+        providers._load.cache_clear()
+        before = list(Shipment.objects.order_by("pk").values())
+        with pytest.raises(CommandError) as refused:
+            call_command("send_shipments")
+
+        assert str(refused.value) == (
+            "courier needs COURIER_URL and COURIER_API_KEY.\n"
+            "parcelpost needs PARCELPOST_URL, PARCELPOST_USER and PARCELPOST_PASSWORD."
+        )
+        assert capsys.readouterr().out == ""
+        assert list(Shipment.objects.order_by("pk").values()) == before
+
+    @pytest.mark.parametrize(
+        ("configured", "those"),
+        [(["courier", "parcelpost"], "courier, parcelpost"), ([], "none")],
+    )
+    def test_a_carrier_that_is_none_is_refused_with_those_that_are(
+        self, settings, configured, those
+    ):
+        settings.SHIPPING_PROVIDERS = configured
+        with pytest.raises(CommandError) as refused:
+            call_command("send_shipments", "--carrier", "pigeon")
+
+        assert str(refused.value) == (
+            f"There is no carrier 'pigeon'. SHIPPING_PROVIDERS has: {those}."
+        )
 
     def test_what_does_not_wait_is_named(self, fake):
         with pytest.raises(CommandError, match="Nothing waits that is called S9"):

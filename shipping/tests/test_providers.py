@@ -451,7 +451,9 @@ def rides():
 def test_the_worked_example_of_the_docs_is_a_carrier(settings, rides):
     settings.BODA_URL, settings.BODA_KEY, settings.BODA_WEBHOOK_KEY = rides, "key", KEY
     docs = Path(settings.BASE_DIR) / "docs" / "carriers.md"
-    [code] = re.findall(r"^```python\n(.*?)^```", docs.read_text(), re.DOTALL | re.MULTILINE)
+    code, _settings = re.findall(
+        r"^```python\n(.*?)^```", docs.read_text(), re.DOTALL | re.MULTILINE
+    )
     module = {"__name__": "shipping.providers.boda", "__package__": "shipping.providers"}
     exec(compile(code, "boda.py", "exec"), module)
     boda = module["Provider"]()

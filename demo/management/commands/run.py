@@ -31,6 +31,8 @@ HOST = "127.0.0.1"
 READY_SECONDS = 60
 # Where the demo's carriers are, if it plays them.
 CARRIER_PORT = "FAKE_CARRIER_PORT"
+# The process that chose them: a terminal may have those of an earlier start, from demo.env.
+CARRIER_FOR = "FAKE_CARRIER_FOR"
 PROJECT = Path(__file__).resolve().parents[3]
 
 
@@ -43,7 +45,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not settings.SHIPPING_PROVIDERS:
+        is_old = CARRIER_PORT in os.environ and os.environ.get(CARRIER_FOR) != str(os.getpid())
+        if is_old or not settings.SHIPPING_PROVIDERS:
             _start_anew_with_carriers()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
@@ -85,8 +88,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Preparing the database ({len(pending)} migrations) …")
             call_command("migrate", verbosity=0, interactive=False)
         call_command("load_demo")
-        if settings.OIDC_EMBEDDED:
-            demo_env.write()
+        demo_env.write(_carriers())
         connections.close_all()
 
     def _greet_when_ready(self, *, port: int, supervisor: Supervisor) -> None:
@@ -112,10 +114,22 @@ def _start_anew_with_carriers() -> NoReturn:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = probe.getsockname()[1]
-    carriers = {CARRIER_PORT: str(port), **Keys.new().environment(f"http://{HOST}:{port}")}
+    carriers = {
+        # It stays the same process.
+        CARRIER_FOR: str(os.getpid()),
+        CARRIER_PORT: str(port),
+        **Keys.new().environment(f"http://{HOST}:{port}"),
+    }
     # So that what comes again is seen to go out without a hand; who says otherwise is heard.
     environment = {"STANDING_ORDERS_ACCEPT": "true", **os.environ, **carriers}
     os.execve(sys.executable, [sys.executable, *sys.argv], environment)  # noqa: S606  us
+
+
+def _carriers() -> dict[str, str]:
+    """Return the settings that lead to the carriers that the demo plays; none if it plays none."""
+    if CARRIER_PORT not in os.environ:
+        return {}
+    return {name: os.environ[name] for name in (CARRIER_PORT, *Keys.new().environment(""))}
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
