@@ -69,7 +69,7 @@ def test_every_declared_job_has_a_row_that_is_due_at_once():
         "shipping.tasks.retry_waiting": timedelta(minutes=5),
         "shipping.tasks.run_standing_orders": timedelta(minutes=1),
         "shipping.tasks.send_shipments": timedelta(seconds=5),
-        "shipping.tasks.sync_carriers": HOUR,
+        "shipping.tasks.sync_carriers": timedelta(minutes=1),
         "uploads.tasks.remove_old_uploads": HOUR,
         "uploads.tasks.run_uploads": timedelta(seconds=5),
     }

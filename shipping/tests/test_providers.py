@@ -455,7 +455,7 @@ def test_the_worked_example_of_the_docs_is_a_carrier(settings, rides):
         r"^```python\n(.*?)^```", docs.read_text(), re.DOTALL | re.MULTILINE
     )
     module = {"__name__": "shipping.providers.boda", "__package__": "shipping.providers"}
-    exec(compile(code, "boda.py", "exec"), module)
+    exec(compile(code, "<boda>", "exec"), module)
     boda = module["Provider"]()
 
     assert all(hasattr(boda, each) for each in dir(Provider) if not each.startswith("_"))
