@@ -80,6 +80,7 @@ class Autocompletes:
     def formfield_for_foreignkey(self: Any, db_field: Any, request: HttpRequest, **kw: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
             kw["widget"] = _Autocomplete(db_field, self.admin_site, using=kw.get("using"))
+        # Mixed into an admin, whose method that is.
         return super().formfield_for_foreignkey(db_field, request, **kw)  # type: ignore[misc]
 
 

@@ -254,11 +254,6 @@ class TimelineInline(_SeenInline):
         return _before_and_after(event.changes)
 
 
-def _send(*, shipment_id: int, by: User) -> Shipment:
-    services.send_now(shipment_ids=[shipment_id], by=by)
-    return Shipment.objects.get(pk=shipment_id)
-
-
 @admin.register(Shipment)
 class ShipmentAdmin(_TypedAdmin):
     can_see = can_see_shipments
@@ -288,7 +283,7 @@ class ShipmentAdmin(_TypedAdmin):
         Verb(
             name="send",
             to=None,
-            move=_send,
+            move=services.send_shipment,
             fits=lambda shipment: shipment.status == ShipmentStatus.WAITING,
         ),
         Verb(

@@ -19,7 +19,7 @@ from orders.schema import DeliveryAddressType, FieldChangeType, field_changes
 from shipping import services
 from shipping.api.serializers import NewShipmentInput, plugin_of
 from shipping.api.standing import StandingOrderPreviewInput, StandingOrderViewSet, previewed
-from shipping.api.views import CarrierViewSet, NewsViewSet, ShipmentViewSet, send_one, wanted
+from shipping.api.views import CarrierViewSet, NewsViewSet, ShipmentViewSet, wanted
 from shipping.models import (
     Carrier,
     News,
@@ -594,7 +594,7 @@ class ShippingMutation(graphene.ObjectType):
         description="Change a shipment that no carrier has; one that was refused is sent again.",
     )
     send_shipment = Verb(
-        _of_shipment(send_one),
+        _of_shipment(services.send_shipment),
         view=ShipmentViewSet,
         action="send",
         kind=ShipmentType,

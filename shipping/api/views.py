@@ -8,7 +8,6 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from core.api.serializers import NothingInput
 from core.api.views import ResourceViewSet
 from core.permissions import signed_in
@@ -93,7 +92,7 @@ class ShipmentViewSet(ResourceViewSet):
     @action(detail=True, methods=["post"])
     def send(self, request: Request, number: str) -> Response:
         """Let a waiting shipment go now, before its cut-off."""
-        return self._change(send_one)
+        return self._change(services.send_shipment)
 
     @extend_schema(responses=ShipmentSerializer)
     @action(detail=True, methods=["post"])
@@ -135,10 +134,6 @@ def wanted(given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a shipment to be, with its order by its key."""
     order = given.pop("order")
     return {"order_id": order.pk, **given}
-
-
-def send_one(*, shipment_id: int, by: User) -> None:
-    services.send_now(shipment_ids=[shipment_id], by=by)
 
 
 class CarrierViewSet(ResourceViewSet):

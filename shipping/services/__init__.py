@@ -29,6 +29,7 @@ from .preparing import (
     edit_shipment,
     prepare_shipment,
     send_now,
+    send_shipment,
     shippable,
 )
 from .preview import Coming, preview, preview_new
@@ -88,6 +89,7 @@ __all__ = [
     "said_total",
     "send_due_shipments",
     "send_now",
+    "send_shipment",
     "settle_attention",
     "ship_accepted",
     "shippable",

@@ -332,34 +332,21 @@ def edit_shipment(
 
 
 @transaction.atomic
-def send_now(
-    *,
-    by: "User | None",
-    shipment_ids: Sequence[int] | None = None,
-    carrier: str | None = None,
-) -> int:
+def send_now(*, shipment_ids: Sequence[int], by: "User | None") -> int:
     """Let what waits for a batch or for another try go out at once; return how many.
 
-    Args:
-        shipment_ids: only these.
-        carrier: only what goes by it.
-
     Raises:
-        MoveNotAllowed: one of `shipment_ids` does not wait to be sent.
+        MoveNotAllowed: one of them does not wait to be sent.
     """
-    waiting = Shipment.objects.waiting_until_later(clock.now())
-    if shipment_ids is not None:
-        named = Shipment.objects.filter(pk__in=shipment_ids)
-        waits = Q(status=ShipmentStatus.WAITING, cancel_asked_at=None)
-        if other := named.exclude(waits).first():
-            raise MoveNotAllowed(
-                f"Shipment {other.number} is {_described(other)}; it does not wait to be sent.",
-                status=other.state,
-                allowed=[],
-            )
-        waiting = waiting.filter(pk__in=shipment_ids)
-    if carrier is not None:
-        waiting = waiting.filter(carrier__name=carrier)
+    named = Shipment.objects.filter(pk__in=shipment_ids)
+    waits = Q(status=ShipmentStatus.WAITING, cancel_asked_at=None)
+    if other := named.exclude(waits).first():
+        raise MoveNotAllowed(
+            f"Shipment {other.number} is {_described(other)}; it does not wait to be sent.",
+            status=other.state,
+            allowed=[],
+        )
+    waiting = named.waiting_until_later(clock.now())
     found = list(waiting.order_by("pk").select_for_update(no_key=True))
     now = clock.now()
     for shipment in found:
@@ -368,6 +355,12 @@ def send_now(
         record(shipment, ShipmentVerb.EDITED, by=by, changes=changes)
     Shipment.objects.bulk_update(found, ["due_at"])
     return len(found)
+
+
+def send_shipment(*, shipment_id: int, by: "User | None") -> Shipment:
+    """As `send_now`, of one."""
+    send_now(shipment_ids=[shipment_id], by=by)
+    return Shipment.objects.get(pk=shipment_id)
 
 
 @transaction.atomic

@@ -30,13 +30,12 @@ from .life import MISSED, advance, rhythm_of, skip_until
 from .notices import tell_unpacked, tell_waiting
 from .preparing import delivery_to, prepare_shipment
 from .preview import notices_of
+from .sending import LONGEST_RUN
 from .standing import address_of, carrier_for, check_sendable, goods_of
 
 logger = logging.getLogger("duka.shipping")
 
 TRY_AGAIN = timedelta(hours=1)
-# Seconds after which a worker looks what else there is to do.
-LONGEST_RUN = 5
 _MAX_REASON = 500
 
 Key = TypeVar("Key")
