@@ -1,10 +1,10 @@
-"""`python -m shipping.tests.simulation worker 3`: so many `manage.py worker` on simulated days.
+"""`python -m shipping.tests.simulation worker 3 FILE`: so many `manage.py worker` on simulated days.
 
 The file that SIMULATION names says how many seconds ahead of time they are. Of the periodic jobs
 there are only those that bring standing orders to their customers, and they come often.
 
 They are forked off a process that has loaded all of it: one that is killed is followed by another
-at once. Which are running it prints.
+at once. Which are running FILE says.
 """
 
 import os
@@ -32,9 +32,13 @@ def clock_of(path: Path) -> Callable[[], datetime]:
 
 def be_ahead(path: Path, shown: datetime) -> None:
     """Let the clock of all processes show a moment now."""
+    put(path, str((shown - timezone.now()).total_seconds()))
+
+
+def put(path: Path, text: str) -> None:
+    """Write it at once, as others read it meanwhile."""
     written = path.with_suffix(".new")
-    written.write_text(str((shown - timezone.now()).total_seconds()))
-    # At once, as others read it meanwhile.
+    written.write_text(text)
     written.replace(path)
 
 
@@ -57,16 +61,17 @@ def main() -> None:
         task, _ = jobs._periodic.pop(name)
         if name in JOBS:
             jobs.periodic(every=OFTEN)(task)
-    what, times = sys.argv[1:]
-    keep_running(what, int(times))
+    what, times, path = sys.argv[1:]
+    keep_running(what, int(times), Path(path))
 
 
-def keep_running(what: str, times: int) -> None:
+def keep_running(what: str, times: int, path: Path) -> None:
     running: set[int] = set()
     while True:
         while len(running) < times:
             running.add(os.fork() or run(what))
-        print("running", *sorted(running), flush=True)
+        # Not to the log: who is killed in the midst of a line leaves the half of it there.
+        put(path, " ".join(map(str, running)))
         running.discard(os.wait()[0])
 
 

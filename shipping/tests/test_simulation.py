@@ -77,23 +77,27 @@ def dates_of(standing, until):
 class Staff:
     """The processes: killed at random, and others put in their places."""
 
-    def __init__(self, chance, stack, env):
+    def __init__(self, chance, stack, env, folder):
         self.chance = chance
         self.stack = stack
         self.env = env
+        self.folder = folder
         self.crews = {}
         self.killed = Counter()
 
     def start(self, what, times):
-        command = (sys.executable, "-m", "shipping.tests.simulation", what, str(times))
+        path = self.folder / what
+        path.unlink(missing_ok=True)
+        command = (sys.executable, "-m", "shipping.tests.simulation", what, str(times), str(path))
         self.crews[what] = self.stack.enter_context(spawn(*command, env=self.env))
         wait_until(lambda: len(self.running(what)) == times)
         self.stack.callback(self.stop, what)
 
     def running(self, what):
-        lines = [each.split() for each in self.crews[what].log().splitlines()]
-        said = [line[1:] for line in lines if line[:1] == ["running"]]
-        return [int(pid) for pid in said[-1]] if said else []
+        crew = self.crews[what]
+        assert crew.process.poll() is None, f"nobody keeps them running:\n{crew.log()[-5000:]}"
+        path = self.folder / what
+        return [int(pid) for pid in path.read_text().split()] if path.exists() else []
 
     def stop(self, what):
         """Kill all of them at once."""
@@ -220,7 +224,7 @@ def test_sixty_days_of_standing_orders_are_shipped_once_each_whoever_is_killed(
     env = ENV | fake.keys.environment(fake.url) | {"SIMULATION": str(path)}
 
     with ExitStack() as stack:
-        staff = Staff(chance, stack, env)
+        staff = Staff(chance, stack, env, tmp_path)
         staff.start("worker", WORKERS)
         staff.start("ticker", TICKERS)
         live_through(path, shop, staff)
