@@ -75,6 +75,7 @@ class TypedAdmin(MovingAdmin):
     """
 
     def saved(self, by: User, obj: Any, form: Any, change: bool) -> Any:
+        # Of what has no field to type into, as what carriers told, nothing is ever saved.
         raise NotImplementedError
 
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
