@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from core.graphql.view import GraphQLView
 from core.health import healthz, readyz
+from core.metrics import metrics
 from orders.api.carts import key_owner
 
 # OPTIONS would make the page describe itself, which it cannot.
@@ -45,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", metrics),
 ]
 
 if settings.SERVE_MEDIA:
