@@ -17,6 +17,7 @@ DUKA_APPS = [
     "orders",
     "bookings",
     "shipping",
+    "repairs",
     "uploads",
     "notifications",
 ]

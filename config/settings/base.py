@@ -12,7 +12,9 @@ from .i18n import *
 from .identity import *
 from .logging import *
 from .mail import *
+from .metrics import *
 from .notifications import *
+from .repairs import *
 from .rest import *
 from .roles import *
 from .security import *

@@ -46,6 +46,20 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "notifications.handle_message",
         ),
     ),
+    "see_repairs": (
+        "See repairs",
+        ("repairs.view_job", "catalog.view_product", "notifications.view_message"),
+    ),
+    "handle_repairs": (
+        "Handle repairs",
+        (
+            "repairs.view_job",
+            "repairs.handle_job",
+            "catalog.view_product",
+            "notifications.view_message",
+            "notifications.handle_message",
+        ),
+    ),
     "manage_catalogue": (
         "Manage catalogue",
         ("catalog.view_product", "catalog.manage_catalogue", "bookings.manage_services"),
@@ -68,6 +82,7 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
 # Beyond these, what only a shopkeeper may: what the shop says, and how its machinery runs.
 SHOPKEEPER_PERMISSIONS: tuple[str, ...] = (
     "notifications.manage_templates",
+    "repairs.manage_sources",
     "core.view_periodicjob",
     "core.change_periodicjob",
     "core.view_worker",
