@@ -58,5 +58,7 @@ LOGGING: dict[str, Any] = {
         "django_tasks_db": {"level": "ERROR"},
         # At DEBUG it writes down what is sent, to whom, and the headers that prove who sends it.
         "vonage": {"level": "CRITICAL", "propagate": False},
+        # The same: each document as it is sent.
+        "pymongo": {"level": "WARNING"},
     },
 }

@@ -84,9 +84,33 @@ def _routes(text: str) -> list[tuple[str, list[str]]]:
     return routes
 
 
+def _lacks(name: str) -> str:
+    """Return what a gateway cannot be asked without and does not have; "": it has all."""
+    if name == "africastalking" and not AFRICASTALKING_API_KEY:
+        return "AFRICASTALKING_API_KEY"
+    if name == "vonage":
+        if not VONAGE_SENDER:
+            return "VONAGE_SENDER"
+        of_account = VONAGE_API_KEY and VONAGE_API_SECRET
+        of_application = VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY
+        if not (of_account or of_application):
+            return (
+                "VONAGE_API_KEY and VONAGE_API_SECRET, or VONAGE_APPLICATION_ID and"
+                " VONAGE_PRIVATE_KEY"
+            )
+    return ""
+
+
 # Which gateways are asked, in which order, by a country's prefix or by the event. The next one is
 # asked only where the one before certainly did not take the message.
 SMS_ROUTES = _routes(env.str("SMS_ROUTES", default=""))
+# Repairs are told by Vonage where the shop has an account there and says nothing else of them.
+if (
+    SMS_TRANSPORT != "console"
+    and not _lacks("vonage")
+    and not any(pattern.startswith("repair") for pattern, _ in SMS_ROUTES)
+):
+    SMS_ROUTES.insert(0, ("repair.*", ["vonage"]))
 
 
 def _rates(text: str) -> dict[str, float]:
@@ -107,23 +131,6 @@ def _rates(text: str) -> dict[str, float]:
 
 # Those that may call us.
 SMS_GATEWAYS = {SMS_TRANSPORT, *(name for _, names in SMS_ROUTES for name in names)}
-
-
-def _lacks(name: str) -> str:
-    """Return what a gateway cannot be asked without and does not have; "": it has all."""
-    if name == "africastalking" and not AFRICASTALKING_API_KEY:
-        return "AFRICASTALKING_API_KEY"
-    if name == "vonage":
-        if not VONAGE_SENDER:
-            return "VONAGE_SENDER"
-        of_account = VONAGE_API_KEY and VONAGE_API_SECRET
-        of_application = VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY
-        if not (of_account or of_application):
-            return (
-                "VONAGE_API_KEY and VONAGE_API_SECRET, or VONAGE_APPLICATION_ID and"
-                " VONAGE_PRIVATE_KEY"
-            )
-    return ""
 
 
 for _name in sorted(SMS_GATEWAYS):

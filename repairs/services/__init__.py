@@ -1,0 +1,58 @@
+"""Verbs of repairs, the only writers of their tables.
+
+Each locks, checks, writes and announces, in that order and in one transaction. Clients' databases
+are asked outside of any transaction of ours.
+"""
+
+from .checking import check_source
+from .collecting import collect
+from .documents import document_of
+from .finding import ID, find_job
+from .leasing import sources_to_collect
+from .measuring import measure
+from .mirroring import MongoFailed, documents_due, open_documents, write_due_documents
+from .moving import add_note, correct_phone, follow_client, move_job, settle_conflict
+from .previewing import Foreseen, preview
+from .rebuilding import find_strays, rebuild_documents
+from .records import forget_customer, personal_data
+from .rounds import Round
+from .sources import collect_soon, is_configured, layout_of, meaning_in, sync_sources, update_source
+from .status import status_page
+from .storing import take_in
+from .telling import data_of_id, tell
+
+__all__ = [
+    "ID",
+    "Foreseen",
+    "MongoFailed",
+    "Round",
+    "add_note",
+    "check_source",
+    "collect",
+    "collect_soon",
+    "correct_phone",
+    "data_of_id",
+    "document_of",
+    "documents_due",
+    "find_job",
+    "find_strays",
+    "follow_client",
+    "forget_customer",
+    "is_configured",
+    "layout_of",
+    "meaning_in",
+    "measure",
+    "move_job",
+    "open_documents",
+    "personal_data",
+    "preview",
+    "rebuild_documents",
+    "settle_conflict",
+    "sources_to_collect",
+    "status_page",
+    "sync_sources",
+    "take_in",
+    "tell",
+    "update_source",
+    "write_due_documents",
+]

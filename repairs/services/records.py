@@ -1,0 +1,96 @@
+"""What follows for repair jobs when a customer asks for their data, or is forgotten.
+
+A job names nobody but a phone number: whose number it is, theirs it is.
+"""
+
+from typing import Any
+
+import phonenumbers
+from django.db import transaction
+from django.db.models import F, Func, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Now, Right
+
+from customers.models import Customer
+from customers.signals import recoded
+from repairs.models import Aside, Job, JobNote
+from repairs.querysets import AsideQuerySet, JobQuerySet
+
+from .documents import document_of, documents_changed
+from .telling import read_phone, unreachable
+
+# Of a client's row, what tells who somebody is.
+_PERSONAL = ("client_firstname", "client_lastname", "client_postcode", "client_mobile")
+_BLANK = dict.fromkeys(
+    ["firstname", "lastname", "postcode", "mobile", "client_key", "postcode_key", "phone_key"], ""
+)
+
+
+def personal_data(*, customer: Customer) -> dict[str, list[dict[str, Any]]]:
+    """Return what is kept of a customer's jobs, the newest first, and of rows that are none yet."""
+    jobs = _theirs(customer.phone, Job.objects.for_display().order_by("-pk"))
+    data = {"repairs": [{"source": job.source.name, **document_of(job)} for job in jobs]}
+    if aside := _rows_of(customer.phone, Aside.objects.order_by("-pk")):
+        data["repairs_set_aside"] = [each.row for each in aside]
+    return data
+
+
+@transaction.atomic
+def forget_customer(*, customer: Customer) -> None:
+    """Keep of a customer's jobs what was repaired and when, not for whom.
+
+    The work goes on, as the goods are here; nobody is told of it any more.
+    """
+    phone = customer.phone
+    if Customer.objects.filter(phone=phone).exclude(pk=customer.pk).exists():
+        # Somebody else's as well, and so not theirs alone.
+        return
+    # Locked first: who moves one meanwhile tells it in its own transaction.
+    jobs = _theirs(phone, Job.objects.for_display().select_for_update(of=("self",)).order_by("pk"))
+    keys = [job.pk for job in jobs]
+    Job.objects.filter(pk__in=keys).update(**_BLANK, phone="", phone_error="", updated_at=Now())
+    JobNote.objects.filter(job__in=keys).update(text="")
+    documents_changed(keys)
+    for job in jobs:
+        # What could not be told before the number was corrected is to be forgotten with the rest.
+        recoded.send(sender=Job, customer=customer, code=unreachable(job))
+    for aside in _rows_of(phone, Aside.objects.select_for_update().order_by("pk")):
+        aside.row |= {name: "" for name in _PERSONAL if name in aside.row}
+        aside.save(update_fields=["row"])
+
+
+def _theirs(phone: str, jobs: JobQuerySet) -> list[Job]:
+    """Return those of the jobs that have a number, however it is written there."""
+    if not phone:
+        return []
+    # By the index, and of those few by the number itself.
+    near = jobs.filter(phone_key__in=_endings(phone))
+    return [
+        job
+        for job in near
+        if phone == (read_phone(job.mobile)[0] if job.phone is None else job.phone)
+    ]
+
+
+def _rows_of(phone: str, rows: AsideQuerySet) -> list[Aside]:
+    if not phone:
+        return []
+    digits = Func(
+        KeyTextTransform("client_mobile", "row"),
+        Value("[^0-9]"),
+        Value(""),
+        Value("g"),
+        function="regexp_replace",
+    )
+    near = rows.alias(digits=digits).alias(ending=Right(F("digits"), 9))
+    return [
+        each
+        for each in near.filter(ending__in=_endings(phone))
+        if phone == read_phone(str(each.row["client_mobile"]))[0]
+    ]
+
+
+def _endings(phone: str) -> set[str]:
+    """Return what the last nine digits of a number can be: with its country's, without, by 0."""
+    national = phonenumbers.national_significant_number(phonenumbers.parse(phone))
+    return {each[-9:] for each in (phone.removeprefix("+"), national, f"0{national}")}
