@@ -11,6 +11,7 @@ from core.graphql.shop import ShopQuery
 from customers.schema import CustomersMutation, CustomersQuery
 from notifications.schema import MessagesMutation, MessagesQuery
 from orders.schema import OrdersMutation, OrdersQuery
+from repairs.schema import RepairsMutation, RepairsQuery
 from shipping.schema import ShippingMutation, ShippingQuery
 
 
@@ -20,6 +21,7 @@ class Query(
     OrdersQuery,
     ShippingQuery,
     BookingsQuery,
+    RepairsQuery,
     CustomersQuery,
     MessagesQuery,
     AccountsQuery,
@@ -34,6 +36,7 @@ class Mutation(
     OrdersMutation,
     ShippingMutation,
     BookingsMutation,
+    RepairsMutation,
     CatalogueMutation,
     CustomersMutation,
     MessagesMutation,

@@ -43,6 +43,8 @@ from notifications.models import Message
 from orders import services
 from orders.services import Addition, Shopper, Wanted
 from orders.tests.factories import IN_STATUS
+from repairs.models import Aside
+from repairs.tests.factories import JobFactory, SourceFactory
 from shipping.tests.conftest import carriers, simulated  # noqa: F401  lets the shop work with them
 from shipping.tests.faces import NewsFactory, StandingOrderFactory
 from shipping.tests.factories import IN_STATUS as SHIPMENTS
@@ -117,6 +119,12 @@ def shop(db, one_connection, settings, tmp_path, simulated):  # noqa: F811  the 
     ]
     standing = [StandingOrderFactory.create(customer=each, items=lines) for each in customers]
     news = [NewsFactory.create(state=state).pk for state in ("unmatched", "bad", "done")]
+    jobs = [JobFactory.create(statuses=("NEW", each)) for each in ("OPENED", "JOB COMPLETED")]
+    jobs.append(JobFactory.create(conflict="CLOSED", client_status="CLOSED"))
+    bikes = SourceFactory.create(name="bikes")
+    for source in (jobs[0].source, bikes):
+        JobFactory.create(key=99, source=source)
+    aside = Aside.objects.create(source=bikes, key="x", reason="bad_key", detail="No number.")
     by_address = {
         "orders": [order.number for order in orders],
         "customers": [each.code for each in customers],
@@ -137,6 +145,9 @@ def shop(db, one_connection, settings, tmp_path, simulated):  # noqa: F811  the 
         "carriers": [CarrierFactory.create(name=each).name for each in ("courier", "parcelpost")],
         "carrier-news": news,
         "standing-orders": [each.number for each in standing],
+        "repairs": [*(each.job_id for each in jobs), jobs[0].full_id, "99"],
+        "repair-sources": ["workshop", "bikes"],
+        "repair-rows-aside": [aside.pk],
         "audit": list(AuditEntry.objects.values_list("pk", flat=True)),
     }
     by_name = {
@@ -168,6 +179,10 @@ def shop(db, one_connection, settings, tmp_path, simulated):  # noqa: F811  the 
         "services": [[{"id": "123"}], [{"id": 789}]],
         "to": [boss.pk],
         "rights": [["see_orders"]],
+        "job_status": ["OPENED", "Job completed", "CLOSED"],
+        "source": by_address["repair-sources"],
+        "columns": [{"client_mobile": "phone"}],
+        "statuses": [{"In the shop": "OPENED"}],
     }
     people = {"stranger": None, "shopper": shopper, "shopkeeper": boss}
     return people, by_address, by_name

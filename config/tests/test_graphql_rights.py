@@ -34,6 +34,7 @@ from orders import services
 from orders.models import Order
 from orders.services import Addition, Shopper
 from orders.tests.shop import order_of
+from repairs.tests.factories import JobFactory, SourceFactory
 from shipping import services as shipping
 from shipping.tests.conftest import carriers, simulated  # noqa: F401  a fixture
 from shipping.tests.faces import STANDING, NewsFactory, StandingOrderFactory
@@ -197,6 +198,30 @@ TABLE = [
         )
         for each in ("standing", "paused")
     ),
+    reads("repairs", "/repairs/", shows="job_id"),
+    reads("repairs", "/repairs/?attention=true", arguments={"attention": True}, shows="job_id"),
+    reads("repairs", "/repairs/?source=none", arguments={"source": "none"}, shows="job_id"),
+    reads("repairCounts", "/repairs/counts/"),
+    *(
+        reads(field, f"/repairs/{{{each}.job_id}}/", about=each)
+        for field in ("repair", "node")
+        for each in ("repair", "settled")
+    ),
+    *(
+        reads("repair", f"/repairs/{number}/", arguments={"job_id": number})
+        for number in ("{repair.full_id}", "99999")
+    ),
+    *(
+        does(field, f"POST /repairs/{{{each}.job_id}}/{path}/", each, body)
+        for field, path, body in (
+            ("moveRepair", "status", {"job_status": "CANCELLED"}),
+            ("noteRepair", "notes", {"text": "Hm."}),
+            ("settleRepair", "settle", {"keep": "ours"}),
+        )
+        for each in ("repair", "settled")
+    ),
+    reads("repairSources", "/repair-sources/", shows="name"),
+    reads("node", "/repair-sources/{workshop.name}/", about="workshop"),
     reads("me", "/me/"),
     does("updateMe", "PATCH /me/", body={"name": "New"}),
     does("updateMyCustomer", "PATCH /me/customer/", body={"language": "sw"}),
@@ -266,6 +291,7 @@ KINDS = {
     "booking": "Booking", "done": "Booking",
     "shipment": "Shipment", "sent": "Shipment", "other": "Shipment", "carrier": "Carrier",
     "news": "CarrierNews", "standing": "StandingOrder", "paused": "StandingOrder",
+    "repair": "Repair", "settled": "Repair", "workshop": "RepairSource",
 }  # fmt: skip
 
 
@@ -321,6 +347,9 @@ def shop(simulated):  # noqa: F811  the fixture itself
         old_bay=ResourceFactory.create(active=False),
         booking=BookingFactory.create(customer=customer),
         done=DoneBookingFactory.create(customer=customer),
+        repair=JobFactory.create(key=123, conflict="CLOSED", client_status="CLOSED"),
+        settled=JobFactory.create(key=124, statuses=("NEW", "CLOSED")),
+        workshop=SourceFactory.create(),
     )
 
 
@@ -367,7 +396,7 @@ class Caller:
         body = response.json() if response.content else {}
         if response.status_code >= 400:
             return codes(body["errors"]) or [body["code"]]
-        return shown(body["results"], row) if row.shows else "done"
+        return shown(body["results"], row.shows) if row.shows else "done"
 
     def by_graphql(self, row):
         operation, name = row.field.split()
@@ -384,7 +413,8 @@ class Caller:
         if operation == "mutation":
             return codes(found["errors"]) or "done"
         if row.shows:
-            return shown(found if isinstance(found, list) else found["nodes"], row)
+            rows = found if isinstance(found, list) else found["nodes"]
+            return shown(rows, to_camel_case(row.shows))
         return ["not_found"] if found is None else "done"
 
     def _arguments(self, row, field):
@@ -405,8 +435,8 @@ def codes(errors):
     return sorted(each["code"].lower() for each in errors)
 
 
-def shown(rows, row):
-    return [each[row.shows] for each in rows]
+def shown(rows, name):
+    return [each[name] for each in rows]
 
 
 def camel(value):
@@ -431,7 +461,7 @@ def inner(row):
         return "{ errors { code } }"
     if row.field == "query categories":
         return "{ slug }"
-    return f"{{ nodes {{ {row.shows} }} }}" if row.shows else "{ __typename }"
+    return f"{{ nodes {{ {to_camel_case(row.shows)} }} }}" if row.shows else "{ __typename }"
 
 
 @contextmanager

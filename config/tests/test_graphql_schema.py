@@ -34,6 +34,9 @@ from customers.tests.factories import CustomerFactory
 from orders import services
 from orders.services import Addition, Shopper, Wanted
 from orders.states import CartNoticeCode
+from repairs.models import Job, Source
+from repairs.services import add_note
+from repairs.tests.factories import JobFactory, SourceFactory
 from shipping import services as shipping
 from shipping.models import Carrier, News
 from shipping.tests.conftest import carriers  # noqa: F401  a fixture
@@ -77,6 +80,8 @@ def test_everything_is_described():
 
 # Beside those of who may not (401, 403), too much (429) and what fails (5xx): no payload has them.
 ELSEWHERE = {
+    "ambiguous_job": "of a job's number, which no mutation takes",
+    "bad_mapping": "of clients' databases: REST alone",
     "gap_clash": "of what can be booked: REST alone",
     "has_it": "what becomes of a shipment",
     "idempotency_in_flight": "of the whole request",
@@ -84,13 +89,17 @@ ELSEWHERE = {
     "invalid_unicode": "another wording of `invalid`",
     "malformed": "of the whole request, or of a template's words: REST alone",
     "not_configured": "what becomes of a message",
+    "source_busy": "of clients' databases: REST alone",
+    "source_inactive": "of clients' databases: REST alone",
     "try_again": "a 503",
     "unreachable": "what becomes of a message or a shipment",
+    "unknown_source": "of clients' databases: REST alone",
     "unknown_variable": "of a template's words: REST alone",
     "untrusted": "what becomes of a message or a shipment",
 }
 OURS = (
-    "accounts", "bookings", "catalog", "core", "customers", "notifications", "orders", "shipping",
+    "accounts", "bookings", "catalog", "core", "customers", "notifications", "orders", "repairs",
+    "shipping",
 )  # fmt: skip
 
 
@@ -180,6 +189,7 @@ ROOTS = {
     "newStandingOrderPreview": (
         'input: {items: [{sku: "{sku}", quantity: 1}], interval: WEEK, start: "2029-01-01"}'
     ),
+    "repair": 'jobId: "w0:00007"',
     "node": 'id: "{node}"',
 }
 # Asks a carrier over the network.
@@ -293,6 +303,7 @@ class Shop:
                 services.accept_order(**key)
         self._grow_bookings(rows)
         self._grow_shipping(rows)
+        self._grow_repairs(rows)
         additions = [Addition(sku=sku, quantity=1) for sku in skus]
         for shopper in (
             *(Shopper(user=user) for user in self.users.values()),
@@ -316,6 +327,20 @@ class Shop:
             for week in range(rows):
                 key = {"standing_order_id": self.standing.pk, "by": self.staff}
                 shipping.skip_date(**key, on=self.standing.start + timedelta(weeks=week))
+
+    def _grow_repairs(self, rows):
+        for number in range(rows):
+            self.source = SourceFactory.create(name=f"w{number}")
+            if not self.source.jobs.exists():
+                JobFactory.create(source=self.source, key=7)
+        for self.job in Job.objects.select_related("source"):
+            update = {**self.job.updates[-1], "by": str(self.staff.pk)}
+            self.job.updates += [update] * rows
+            self.job.save()
+            for _ in range(rows):
+                add_note(job_id=self.job.pk, text="Hm.", by=self.staff)
+        error = {"code": "slow", "detail": "It took 9 s."}
+        Source.objects.update(findings=[error] * rows, baseline_to=9)
 
     def filled(self, document):
         """Return a document with what is here in the place of names."""
@@ -346,8 +371,10 @@ class Shop:
             *(product, product.variants.first(), self.top, self.order, self.amina),
             *(self.booking, self.booking.services.first(), self.booking.resource),
             *(self.shipment, self.shipment.carrier, self.news, self.standing),
+            *(self.job, self.source),
         )
-        named = {{News: "CarrierNews"}.get(type(row), type(row).__name__): row for row in rows}
+        others = {News: "CarrierNews", Job: "Repair", Source: "RepairSource"}
+        named = {others.get(type(row), type(row).__name__): row for row in rows}
         return {name: to_global_id(name, row.pk) for name, row in named.items()}
 
 
@@ -394,7 +421,7 @@ def test_whatever_is_asked_takes_as_many_statements_of_one_as_of_three(unlimited
         taken[rows] = list(counted(shop.graph(who), documents).values())
 
     assert taken[1] == taken[3]
-    assert {"shopkeeper": 0, "shopper": 8, "stranger": 30}[who] == sum(
+    assert {"shopkeeper": 0, "shopper": 14, "stranger": 36}[who] == sum(
         isinstance(each, set) for each in taken[1]
     )
 
@@ -432,6 +459,7 @@ def test_so_does_what_a_change_answers(unlimited):
             f"""settleShipment(id: "{ids["Shipment"]}")""": "Shipment",
             f"""updateCarrier(id: "{ids["Carrier"]}", input: {{days: []}})""": "Carrier",
             f"""replayCarrierNews(id: "{ids["CarrierNews"]}")""": "CarrierNews",
+            f"""noteRepair(id: "{ids["Repair"]}", input: {{text: "Hm."}})""": "Repair",
             f"""pauseStandingOrder(id: "{ids["StandingOrder"]}")""": "StandingOrder",
         }
         documents = [

@@ -30,6 +30,7 @@ PUBLIC = {
     "/favicon.ico": "the shop's mark, which browsers ask for by themselves",
     "/healthz": "asked by load balancers",
     "/readyz": "the same",
+    "/metrics": "needs METRICS_TOKEN; 404 where none is set",
     "/api/docs/": "how to call the API, which is no secret",
     "/api/schema/": "the same, for programs",
     "/media/<path>": "pictures of what is sold",
@@ -271,6 +272,8 @@ def test_a_stranger_gets_no_field_of_graphql_or_it_says_why(key):
         ("Carrier", 401),
         ("CarrierNews", 401),
         ("StandingOrder", 401),
+        ("Repair", 401),
+        ("RepairSource", 401),
     ],
 )
 def test_a_stranger_gets_by_its_id_what_is_for_sale_and_nothing_else(kind, status):
@@ -297,6 +300,8 @@ def test_each_kind_of_things_with_an_id_is_asked_for():
         "Carrier",
         "CarrierNews",
         "StandingOrder",
+        "Repair",
+        "RepairSource",
     }
 
 

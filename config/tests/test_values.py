@@ -1,5 +1,7 @@
 """A setting that cannot be right is refused when Duka starts, by its name."""
 
+import ast
+
 import pytest
 
 
@@ -77,6 +79,7 @@ SECRET = "s3cret-of-the-tests"
         ({"SMS_TRANSPORT": "vonage", "VONAGE_SENDER": "DUKA", "VONAGE_PRIVATE_KEY": SECRET}, f"SMS_TRANSPORT=vonage needs {ACCOUNT}"),
         ({"SMS_TRANSPORT": "africastalking", "AFRICASTALKING_API_KEY": SECRET, "SMS_ROUTES": "*=vonage"}, "vonage in SMS_ROUTES needs VONAGE_SENDER."),
         ({"AFRICASTALKING_CALLBACK_KEY": f"{SECRET} {SECRET}"}, "AFRICASTALKING_CALLBACK_KEY must be 20 to 128 letters, digits, - and _."),
+        ({"METRICS_TOKEN": "s3cret s3cret s3cret"}, "METRICS_TOKEN must be 16 to 256 letters, digits and - . _ ~ + / =, or empty."),
     ],
 )  # fmt: skip
 def test_a_gateway_that_lacks_a_setting_is_a_sentence_without_its_secrets(run, given, sentence):
@@ -96,6 +99,38 @@ def test_both_ways_to_be_known_to_vonage_are_enough(run, given):
     ended = run("manage.py", "check", SMS_TRANSPORT="vonage", VONAGE_SENDER="DUKA", **given)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+VONAGE = {"VONAGE_SENDER": "DUKA", "VONAGE_API_KEY": "abcd1234", "VONAGE_API_SECRET": SECRET}
+OTHER = {"SMS_TRANSPORT": "africastalking", "AFRICASTALKING_API_KEY": SECRET}
+BY_VONAGE = ["repair.*", ["vonage"]]
+TO_ALL = ["*", ["africastalking"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "routes", "gateways"),
+    [
+        ({**OTHER, **VONAGE}, [BY_VONAGE], {"africastalking", "vonage"}),
+        ({**OTHER, **VONAGE, "SMS_ROUTES": "*=africastalking"}, [BY_VONAGE, TO_ALL], {"africastalking", "vonage"}),
+        ({**VONAGE, "SMS_TRANSPORT": "vonage"}, [BY_VONAGE], {"vonage"}),
+        ({**OTHER, "VONAGE_SENDER": "DUKA", "VONAGE_APPLICATION_ID": "a", "VONAGE_PRIVATE_KEY": "/k.pem"}, [BY_VONAGE], {"africastalking", "vonage"}),
+        ({**OTHER, **VONAGE, "SMS_ROUTES": "repair.*=africastalking"}, [["repair.*", ["africastalking"]]], {"africastalking"}),
+        ({**OTHER, **VONAGE, "SMS_ROUTES": "repair.closed=console"}, [["repair.closed", ["console"]]], {"africastalking", "console"}),
+        ({**OTHER, **VONAGE, "VONAGE_SENDER": ""}, [], {"africastalking"}),
+        ({**OTHER, **VONAGE, "VONAGE_API_SECRET": ""}, [], {"africastalking"}),
+        (OTHER, [], {"africastalking"}),
+        (VONAGE, [], {"console"}),
+    ],
+)  # fmt: skip
+def test_repairs_go_by_vonage_where_it_is_set_up_and_no_rule_names_them(
+    settings_of, given, routes, gateways
+):
+    development = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
+    found = settings_of("SMS_ROUTES", "SMS_GATEWAYS", **development, **given)
+
+    assert found["SMS_ROUTES"] == routes
+    # Those that may call us; JSON knows no sets.
+    assert ast.literal_eval(found["SMS_GATEWAYS"]) == gateways
 
 
 def test_a_folder_that_cannot_be_written_in_is_a_sentence(run, tmp_path):

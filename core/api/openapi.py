@@ -106,6 +106,8 @@ class AutoSchema(BaseAutoSchema):
             statuses.add(404)
         if self.method != "GET":
             statuses |= {409, 413, 415}
+        elif action in getattr(self.view, "may_conflict", ()):
+            statuses.add(409)
         if self.method == "POST":
             statuses.add(422)
         if self._changes_one():

@@ -106,3 +106,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="409 `booking_conflict`: the next times that can be booked.",
     )
+    ids = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="409 `ambiguous_job`: what the jobs of this number are called in full.",
+    )

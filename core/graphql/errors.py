@@ -73,6 +73,7 @@ _CODES = (
     "not_offered",
     "not_shippable",
     "not_text",
+    "nothing_to_settle",
     "null",
     "null_characters_not_allowed",
     "order_changed",

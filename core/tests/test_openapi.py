@@ -47,6 +47,7 @@ def test_every_operation_names_its_error_answers_as_problems(operations, schema)
             always
             | ({"404"} if is_of_one(path) or path in MAY_FIND_NOTHING else set())
             | ({"409", "413", "415"} if method != "get" else set())
+            | ({"409"} if path in MAY_BE_SEVERAL else set())
             | ({"422"} if method == "post" else set())
             | ({"412"} if method != "get" and is_of_one(path) else set())
         )
@@ -70,6 +71,9 @@ MAY_FIND_NOTHING = {
     "/api/v1/invitations/accept/",
     *IMAGES,
 }
+
+# A number of a job may be that of several.
+MAY_BE_SEVERAL = {f"/api/v1/repairs/{{job_id}}/{path}" for path in ("", "handling/")}
 
 
 def is_of_one(path):

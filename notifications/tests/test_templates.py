@@ -443,7 +443,7 @@ class TestAdmin:
 
         words, one, statements = rows({"q": "order.placed", "language__exact": "sw"})
         assert (one, "Mine {number}" in words) == (1, True)
-        assert rows({"q": "ed", "language__exact": "sw"})[1:] == (13, statements)
+        assert rows({"q": "ed", "language__exact": "sw"})[1:] == (16, statements)
 
     def test_words_are_shown_on_a_real_order_without_being_saved(self, admin):
         order = OrderFactory.create()
