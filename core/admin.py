@@ -169,7 +169,7 @@ class Verb:
 
     @property
     def label(self) -> str:
-        return self.name.capitalize()
+        return self.name.replace("_", " ").capitalize()
 
     def may_follow(self, row: Any) -> bool:
         return self.fits(row) if self.fits else self.to in row.state.allowed
@@ -198,6 +198,10 @@ class MovingAdmin(DukaModelAdmin):
         """Say which row it is, before it is moved."""
         return f"{self.opts.verbose_name.capitalize()} {row}, now {row.state.label.lower()}."
 
+    def heading(self, verb: Verb, named: str) -> str:
+        """Say what is to be done with those that are named."""
+        return f"{verb.label} {self.opts.verbose_name} {named}"
+
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
         """Offer only those moves that the row's status allows."""
         row: Any = self.get_object(request, str(object_id))
@@ -214,7 +218,7 @@ class MovingAdmin(DukaModelAdmin):
         named = ", ".join(str(row) for row in rows)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{verb.label} {self.opts.verbose_name} {named}",
+            "title": self.heading(verb, named),
             "label": verb.label,
             "rows": [(row, self.sentence(row)) for row in rows],
             "form": form,

@@ -94,6 +94,14 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Repairs",
+                "items": [
+                    _item("Repair jobs", "build", "repairs.job"),
+                    _item("Clients' databases", "database", "repairs.source"),
+                    _item("Rows set aside", "rule", "repairs.aside"),
+                ],
+            },
+            {
                 "title": "Catalogue",
                 "items": [
                     _item("Products", "inventory_2", "catalog.product"),
