@@ -27,9 +27,12 @@ DEMO_ACCOUNTS = [
         email="employee@duka.example",
         password="employee-demo",  # noqa: S106  the same
         name="Baraka Mwangi",
-        description="employee, handles orders and bookings",
+        description="employee, handles orders, bookings and repairs",
         role=Role.EMPLOYEE,
-        rights=("see_orders", "handle_orders", "see_bookings", "handle_bookings"),
+        rights=(
+            *("see_orders", "handle_orders", "see_bookings", "handle_bookings"),
+            *("see_repairs", "handle_repairs"),
+        ),
     ),
     DemoAccount(
         email="shopper@duka.example",

@@ -1,6 +1,7 @@
 """`var/demo.env`: what a program needs to work in the demo shop, and `manage.py` beside it."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,13 +21,13 @@ def path() -> Path:
 
 
 @transaction.atomic
-def write(carriers: Mapping[str, str]) -> None:
-    """Write it anew: a program's access, and the settings that lead to the carriers played here.
+def write(played: Mapping[str, str]) -> None:
+    """Write it anew: a program's access, and the settings that lead to what is played here.
 
     Where people sign in elsewhere, there is no access to give.
     """
-    values = {**(_access() if settings.OIDC_EMBEDDED else {}), **carriers}
-    text = "".join(f"{name}={value}\n" for name, value in values.items())
+    values = {**(_access() if settings.OIDC_EMBEDDED else {}), **played}
+    text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
     path().unlink(missing_ok=True)
     if not values:
         return

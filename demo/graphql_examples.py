@@ -41,6 +41,7 @@ class Example:
 STRANGER = "Whoever comes by."
 SHOPPER = "Whoever has signed in."
 STAFF = "Who may see and handle orders."
+REPAIRERS = "Who may see and handle repairs."
 
 _ERRORS = "errors { field message code }"
 _PAGE = "pageInfo { hasNextPage endCursor }"
@@ -335,6 +336,28 @@ EXAMPLES = [
         ask="mutation AcceptOrder"
         f" {{ acceptOrder(id: $id) {{ order {{ id number status }} {_ERRORS} }} }}",
         variables={"id": "T3JkZXI6NA=="},
+    ),
+    Example(
+        name="open-repairs",
+        what="List the repair jobs that wait for the workshop, the oldest first.",
+        who=REPAIRERS,
+        ask="query OpenRepairs { repairCounts { opened jobCompleted attention }"
+        " repairs(status: $status, ordering: $ordering, first: $first, after: $after) { nodes {"
+        " id jobId jobDate clientFirstname clientLastname productType status allowed attention"
+        f" }} {_PAGE} }} }}",
+        variables={"status": "OPENED", "ordering": "JOB_DATE", "first": 50, "after": None},
+    ),
+    Example(
+        name="move-repair",
+        what="Say that a repair is done, with a note; at `CLOSED` the customer is told.",
+        who=REPAIRERS,
+        ask="mutation MoveRepair { moveRepair(id: $id, input: $input) { repair {"
+        " id jobId status allowed updates { at status by } notes { text by }"
+        f" }} {_ERRORS} }} }}",
+        variables={
+            "id": "UmVwYWlyOjIy",
+            "input": {"jobStatus": "JOB_COMPLETED", "note": "A new spring."},
+        },
     ),
 ]
 

@@ -27,7 +27,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 def environment(var, **changes):
     left_out = (
         "DATABASE_URL", "PORT", "PG_BIN", "DJANGO_SETTINGS_MODULE", "SHOP_URL", "OIDC_ISSUER",
-        "IDENTITY_FILE", "SHIPPING_PROVIDERS", "FAKE_CARRIER_PORT",
+        "IDENTITY_FILE", "SHIPPING_PROVIDERS", "FAKE_CARRIER_PORT", "REPAIR_SOURCES",
+        "REPAIRS_WORKSHOP_URL", "FAKE_CLIENT_FILE",
     )  # fmt: skip
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, "DUKA_VAR": str(var), **changes}
@@ -131,7 +132,10 @@ def test_run_opens_the_shop_and_ends_without_a_trace_and_a_second_run_finds_its_
     assert shop.status("/readyz") == 200
     assert shop.status("/") == 200
     assert "Preparing the database (" in shop.output
-    assert re.fullmatch(r"\d+ would be sent\.", send_shipments(var))
+    assert re.fullmatch(r"\d+ would be sent\.", beside(var, "send_shipments"))
+    assert f"A workshop is played here, too; its repair jobs: {var}/client.sqlite3" in shop.output
+    wait_until(lambda: "job 00125:" in shop.output, 240)
+    assert FORESEEN.fullmatch(beside(var, "collect_repairs", "--source", "workshop"))
     secret = secret_of(var)
     kept = dict(line.split("=", 1) for line in secret.splitlines())
     assert shop.stop() == 0
@@ -159,7 +163,12 @@ def test_run_opens_the_shop_and_ends_without_a_trace_and_a_second_run_finds_its_
         "PARCELPOST_PASSWORD",
         "PARCELPOST_WEBHOOK_KEY",
     }
-    assert re.fullmatch(r"\d+ would be sent\.", send_shipments(var))
+    assert re.fullmatch(r"\d+ would be sent\.", beside(var, "send_shipments"))
+    wait_until(lambda: brought(again.output), 240)
+    told = re.findall(r"we have received your .*?, job (\d+):", shop.output + again.output)
+    assert sorted(told) == sorted(set(told))
+    assert told[:2] == ["00123", "00124"]
+    assert brought(again.output)[0] > max(brought(shop.output))
     assert again.stop(signal.SIGINT) == 0
     assert processes_of(var) == set()
 
@@ -170,16 +179,28 @@ def secret_of(var):
     return (var / "demo.env").read_text()
 
 
-def send_shipments(var):
+FORESEEN = re.compile(
+    r"workshop: \d+ taken in, 0 of them as there before us, \d+ followed, 1 set aside,"
+    r" if it were done\."
+)
+
+
+def brought(output):
+    """Return the jobs that came at the client's while the shop ran."""
+    return re.findall(r"At the client's: job (\d+), NEW", output)
+
+
+def beside(var, *command):
     """Return the last line of a dry run beside the shop, in a terminal that has demo.env."""
-    script = 'set -a; . "$1"; set +a; "$2" manage.py send_shipments --dry-run'
+    script = 'set -a; . "$1"; set +a; shift; "$@" --dry-run'
+    env_file = str(var / "demo.env")
     ended = subprocess.run(
-        ["sh", "-euc", script, "sh", str(var / "demo.env"), sys.executable],
+        ["sh", "-euc", script, "sh", env_file, sys.executable, "manage.py", *command],
         cwd=PROJECT,
         env=environment(var),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -197,13 +218,23 @@ def tour(var):
     return script.replace(". var/demo.env", f". {var}/demo.env")
 
 
+def lines_of_repairs():
+    """Return what docs/repairs.md asks the demo shop."""
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```",
+        (PROJECT / "docs" / "repairs.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    return next(each for each in blocks if each.startswith("duka "))
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl, as the tour does")
 def test_the_readme_s_tour_works_and_each_demo_account_sees_what_is_theirs(var):
     shop = Shop(var)
     shop.wait_for_banner()
 
     ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f'{tour(var)}\necho "$SKU"'],
+        ["bash", "-euo", "pipefail", "-c", f'{tour(var)}\n{lines_of_repairs()}\necho "$SKU"'],
         env=environment(var, no_proxy="127.0.0.1"),
         capture_output=True,
         text=True,
@@ -223,6 +254,14 @@ def test_the_readme_s_tour_works_and_each_demo_account_sees_what_is_theirs(var):
     events = re.findall(r'"event": "(order\.\w+)"', said)
     assert sorted(events) == ["order.accepted", "order.fulfilled", "order.placed"]
     assert '"code": "out_of_stock"' in said
+    # What docs/repairs.md asks.
+    assert '"job_id": "00123"' in said
+    assert '"job_status":"JOB COMPLETED"' in said
+    assert '"job_status":"CLOSED"' in said
+    told = re.findall(r'"event": "(repair\.\w+)"', said)
+    assert sorted(told) == ["repair.closed", "repair.opened"]
+    assert '"error_code": ""' in said
+    assert '"status":"CLOSED"' in said.splitlines()[-2]
 
     base = f"http://127.0.0.1:{shop.port}"
     sku = said.splitlines()[-1]

@@ -26,28 +26,28 @@ from core.supervisor import Program, Supervisor
 from demo import demo_env
 from demo.accounts import DEMO_ACCOUNTS
 from demo.carrier import Keys
+from demo.client import CLIENT_FILE, SOURCE, FakeClient, played
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60
 # Where the demo's carriers are, if it plays them.
 CARRIER_PORT = "FAKE_CARRIER_PORT"
 # The process that chose them: a terminal may have those of an earlier start, from demo.env.
-CARRIER_FOR = "FAKE_CARRIER_FOR"
+CHOSEN_BY = "FAKES_CHOSEN_BY"
 PROJECT = Path(__file__).resolve().parents[3]
 
 
 class Command(BaseCommand):
     help = (
-        "Run the demo shop: database, web server, worker, ticker and carriers that it plays."
-        " PORT is 8000 by default."
+        "Run the demo shop: database, web server, worker, ticker, and the carriers and the repair"
+        " workshop that it plays. PORT is 8000 by default."
     )
     # They run in the processes that this one starts.
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        is_old = CARRIER_PORT in os.environ and os.environ.get(CARRIER_FOR) != str(os.getpid())
-        if is_old or not settings.SHIPPING_PROVIDERS:
-            _start_anew_with_carriers()
+        if os.environ.get(CHOSEN_BY) != str(os.getpid()) and (chosen := _choose()):
+            _start_anew_with(chosen)
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             exit_code = self._run(port=_free_port())
@@ -87,8 +87,11 @@ class Command(BaseCommand):
         if pending:
             self.stdout.write(f"Preparing the database ({len(pending)} migrations) …")
             call_command("migrate", verbosity=0, interactive=False)
+        if client := played():
+            # Before anything asks for it.
+            client.prepare()
         call_command("load_demo")
-        demo_env.write(_carriers())
+        demo_env.write(_chosen())
         connections.close_all()
 
     def _greet_when_ready(self, *, port: int, supervisor: Supervisor) -> None:
@@ -106,30 +109,50 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _start_anew_with_carriers() -> NoReturn:
-    """Put this process in its own place, with settings that lead to carriers that the demo plays.
-
-    Where the shop works with carriers of its own, nobody plays any.
-    """
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    carriers = {
-        # It stays the same process.
-        CARRIER_FOR: str(os.getpid()),
-        CARRIER_PORT: str(port),
-        **Keys.new().environment(f"http://{HOST}:{port}"),
-    }
-    # So that what comes again is seen to go out without a hand; who says otherwise is heard.
-    environment = {"STANDING_ORDERS_ACCEPT": "true", **os.environ, **carriers}
+def _start_anew_with(chosen: dict[str, str]) -> NoReturn:
+    """Put this process in its own place, with settings that lead to what the demo plays."""
+    # It stays the same process.
+    environment = {**os.environ, **chosen, CHOSEN_BY: str(os.getpid())}
     os.execve(sys.executable, [sys.executable, *sys.argv], environment)  # noqa: S606  us
 
 
-def _carriers() -> dict[str, str]:
-    """Return the settings that lead to the carriers that the demo plays; none if it plays none."""
-    if CARRIER_PORT not in os.environ:
-        return {}
-    return {name: os.environ[name] for name in (CARRIER_PORT, *Keys.new().environment(""))}
+def _choose() -> dict[str, str]:
+    """Return the settings that lead to what the demo plays: what the shop does not have itself.
+
+    What an earlier start chose, as a terminal has it from demo.env, is chosen anew.
+    """
+    chosen: dict[str, str] = {}
+    if CARRIER_PORT in os.environ or not settings.SHIPPING_PROVIDERS:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = probe.getsockname()[1]
+        chosen |= {CARRIER_PORT: str(port), **Keys.new().environment(f"http://{HOST}:{port}")}
+        # So that what comes again is seen to go out without a hand; who says otherwise is heard.
+        chosen |= _unless_said(STANDING_ORDERS_ACCEPT="true")
+    if CLIENT_FILE in os.environ or not settings.REPAIR_SOURCES:
+        file = (settings.VAR_DIR / "client.sqlite3").absolute()
+        chosen |= {CLIENT_FILE: str(file), **_leads_to(FakeClient(file))}
+        # So that what the client moves on is seen soon.
+        chosen |= _unless_said(REPAIRS_SWEEP_SECONDS="5")
+    return chosen
+
+
+def _unless_said(**values: str) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name not in os.environ}
+
+
+def _leads_to(client: FakeClient) -> dict[str, str]:
+    return {"REPAIR_SOURCES": SOURCE, f"REPAIRS_{SOURCE.upper()}_URL": client.url}
+
+
+def _chosen() -> dict[str, str]:
+    """Return the settings that lead to what the demo plays, for a terminal beside it."""
+    names: list[str] = []
+    if CARRIER_PORT in os.environ:
+        names += [CARRIER_PORT, *Keys.new().environment("")]
+    if client := played():
+        names += [CLIENT_FILE, *_leads_to(client)]
+    return {name: os.environ[name] for name in names}
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -192,6 +215,9 @@ def _programs(*, port: int) -> list[Program]:
     if carrier_port := os.environ.get(CARRIER_PORT):
         carrier = [*manage, "fake_carrier", "--port", carrier_port]
         programs.append(Program(name="carrier", argv=carrier, env=env))
+    if client := played():
+        argv = [*manage, "fake_client", "--file", str(client.file)]
+        programs.append(Program(name="client", argv=argv, env=env))
     return programs
 
 
@@ -234,18 +260,22 @@ def _banner(address: str) -> str:
             "",
             f"  A program's access, for the README's tour: {demo_env.path()}",
             "",
-            *(
-                [
-                    f"  The carriers are played here; their book: {settings.VAR_DIR}/carrier.jsonl",
-                    "",
-                ]
-                if CARRIER_PORT in os.environ
-                else []
-            ),
+            *_others(),
             "  Ctrl-C stops it.",
             "",
         ]
     )
+
+
+def _others() -> list[str]:
+    """Return the banner's lines about what the demo plays."""
+    lines = []
+    if CARRIER_PORT in os.environ:
+        book = settings.VAR_DIR / "carrier.jsonl"
+        lines.append(f"  The carriers are played here; their book: {book}")
+    if client := played():
+        lines.append(f"  A workshop is played here, too; its repair jobs: {client.file}")
+    return [*lines, ""] if lines else []
 
 
 def _end_database() -> None:
