@@ -4,7 +4,7 @@ export PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run test check format schema lock clean
+.PHONY: help run test check format schema lock lambda clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -13,7 +13,7 @@ help: ## List the targets
 run: .venv/run.stamp ## Run the shop at http://127.0.0.1:8000 (PORT=8001 make run for another port)
 	@exec $(BIN)/python manage.py run
 
-test: .venv/dev.stamp ## Run all tests with the coverage gate (ARGS="orders -k stock" for some of them)
+test: .venv/dev.stamp .venv/lambda.stamp ## Run all tests with the coverage gate (ARGS="orders -k stock" for some of them)
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
@@ -39,9 +39,12 @@ schema: .venv/dev.stamp ## Write openapi.yaml and schema.graphql anew; names wha
 	$(BIN)/python manage.py graphql_examples docs/graphql
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in into hashed lock files
-	cd requirements && for name in base dev; do \
+	cd requirements && for name in base dev lambda; do \
 	  ../$(BIN)/uv pip compile $$name.in --output-file $$name.txt --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --upgrade; done
+
+lambda: .venv/dev.stamp ## Pack the shop for AWS Lambda: var/lambda/duka.zip (docs/serverless.md)
+	$(BIN)/python -m serverless.package
 
 clean: ## Remove the environment and caches; var/ (the demo shop's data) stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*
@@ -59,3 +62,10 @@ clean: ## Remove the environment and caches; var/ (the demo shop's data) stays
 	@echo "Setting up (once; about a minute)…"
 	@$(PIP) -r requirements/dev.txt
 	@touch $@ .venv/run.stamp
+
+# AWS's own client of Lambda's Runtime API, for tests, in a folder apart: by the mere presence of
+# what it brings along (simplejson) `requests` raises other errors.
+.venv/lambda.stamp: requirements/lambda.txt | .venv/bin/python
+	@rm -rf .venv/lambda
+	@$(PIP) --target .venv/lambda -r requirements/lambda.txt
+	@touch $@
