@@ -51,6 +51,18 @@ MEANS = {
         "notifications.view_message",
         "notifications.handle_message",
     },
+    "see_repairs": {
+        "repairs.view_job",
+        "catalog.view_product",
+        "notifications.view_message",
+    },
+    "handle_repairs": {
+        "repairs.view_job",
+        "repairs.handle_job",
+        "catalog.view_product",
+        "notifications.view_message",
+        "notifications.handle_message",
+    },
     "manage_catalogue": {
         "catalog.view_product",
         "catalog.manage_catalogue",
@@ -66,7 +78,11 @@ MEANS = {
     "manage_employees": {"catalog.view_product", "accounts.manage_employees"},
 }
 MACHINERY = {"core.view_periodicjob", "core.change_periodicjob", "core.view_worker"}
-ALL = set().union(*MEANS.values()) | MACHINERY | {"notifications.manage_templates"}
+ALL = (
+    set().union(*MEANS.values())
+    | MACHINERY
+    | {"notifications.manage_templates", "repairs.manage_sources"}
+)
 
 
 def test_the_list_of_rights_is_this(settings):

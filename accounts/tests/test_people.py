@@ -166,6 +166,7 @@ class TestData:
         assert [each["action"] for each in data.pop("audit")] == ["signed_in", "registered"]
         assert data == {
             "work": [],
+            "repairs": [],
             "account": {
                 "subject": str(amina.subject),
                 "name": "Amina",
