@@ -1,6 +1,7 @@
 """Clients' databases, the jobs that came from them, and what could not become one."""
 
 from typing import Any
+from unicodedata import decimal
 
 from django.conf import settings
 from django.db import models
@@ -14,6 +15,8 @@ from .states import OPEN, AsideReason, FindingCode, JobStatus
 
 # Of the client's `int`, and of what a bigint of ours holds.
 LARGEST_KEY = 2**63 - 1
+# Signs of what a client wrote as a number, of which the rest is never one.
+LONGEST_MOBILE = 50
 
 
 class Source(models.Model):
@@ -114,6 +117,8 @@ class Job(models.Model):
         Source, on_delete=models.PROTECT, related_name="jobs", db_index=False
     )
     key = models.BigIntegerField(editable=False, help_text="The client's `job_id`.")
+    # As it stands there, where that is a text of another form: "00123". Empty: as `key`.
+    key_text = models.CharField(max_length=128, blank=True, editable=False)
     status = models.CharField(max_length=16, choices=JobStatus.choices, editable=False)
     # The word that stood in the client's database when we read or wrote it last.
     client_status = models.TextField(editable=False)
@@ -139,6 +144,8 @@ class Job(models.Model):
     baseline = models.BooleanField(default=False, editable=False)
     # The client's database has not heard of its status yet.
     write_due = models.BooleanField(default=False, editable=False)
+    # It was refused, and is tried seldom; null: with each round.
+    write_next_at = models.DateTimeField(null=True, editable=False)
     conflict = models.TextField(
         blank=True, editable=False, help_text="The client's word that contradicts ours."
     )
@@ -188,6 +195,11 @@ class Job(models.Model):
     def job_id(self) -> str:
         """The contract's form of its key: five digits or more."""
         return f"{self.key:05d}"
+
+    @property
+    def key_there(self) -> int | str:
+        """By which the client's database is asked for it."""
+        return self.key_text or self.key
 
     @property
     def full_id(self) -> str:
@@ -297,5 +309,9 @@ def looked_for(*, firstname: str, lastname: str, postcode: str, mobile: str) -> 
 
 
 def phone_key(mobile: str) -> str:
-    """Return the end of a number, which is the same however it is written."""
-    return "".join(filter(str.isdigit, mobile))[-9:]
+    """Return the end of a number, which is the same however it is written.
+
+    Of as many signs as its reader takes, and in 0 to 9, whatever a client's own digits are.
+    """
+    digits = "".join(filter(str.isdecimal, mobile[:LONGEST_MOBILE]))[-9:]
+    return digits if digits.isascii() else "".join(str(decimal(each)) for each in digits)

@@ -9,6 +9,7 @@ from core.errors import DomainError
 
 from . import services
 from .clients import SourceFailed
+from .models import Source
 
 # How long one source keeps a worker before the worker looks what else there is, such as SMS.
 SLICE = timedelta(seconds=10)
@@ -26,8 +27,13 @@ def collect_repairs() -> int:
 
 @task()
 def collect_source(source_id: int) -> None:
+    if not Source.objects.filter(pk=source_id, active=True).exists():
+        # No longer, since this was put into the queue.
+        return
     try:
-        done = services.collect(source_id=source_id, seconds=SLICE.total_seconds()).done
+        done = services.collect(
+            source_id=source_id, seconds=SLICE.total_seconds(), goes_on=True
+        ).done
     except (SourceFailed, DomainError):
         # Noted at the source; or another is at it, or it is in the settings no more.
         return

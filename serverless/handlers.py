@@ -48,6 +48,9 @@ class Context(Protocol):
 
 def _in_stage(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Serve a request of an HTTP API, wherever its stage is."""
+    for name, value in environ.items():
+        if isinstance(value, str):
+            environ[name] = _in_latin_1(value)
     event = environ["apig_wsgi.full_event"]
     path, stage = event["rawPath"], f"/{event['requestContext'].get('stage', '')}"
     if stage != "/" and f"{path}/".startswith(f"{stage}/"):
@@ -58,6 +61,15 @@ def _in_stage(environ: WSGIEnvironment, start_response: StartResponse) -> Iterab
     # An HTTP API speaks nothing else, whatever the caller's own headers say.
     environ["wsgi.url_scheme"], environ["SERVER_PORT"] = "https", "443"
     return application(environ, start_response)
+
+
+def _in_latin_1(text: str) -> str:
+    """Return text as WSGI has it: where it has other signs, its bytes in their place."""
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode("latin-1")
+    return text
 
 
 _serve = make_lambda_handler(_in_stage, non_binary_content_type_prefixes=_TEXT)

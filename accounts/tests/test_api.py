@@ -204,6 +204,15 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
             ],
         },
         {
+            "code": "manage_sources",
+            "label": "Manage clients' databases",
+            "permissions": [
+                "repairs.view_job",
+                "repairs.manage_sources",
+                "catalog.view_product",
+            ],
+        },
+        {
             "code": "manage_catalogue",
             "label": "Manage catalogue",
             "permissions": [

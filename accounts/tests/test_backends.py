@@ -63,6 +63,11 @@ MEANS = {
         "notifications.view_message",
         "notifications.handle_message",
     },
+    "manage_sources": {
+        "repairs.view_job",
+        "repairs.manage_sources",
+        "catalog.view_product",
+    },
     "manage_catalogue": {
         "catalog.view_product",
         "catalog.manage_catalogue",
@@ -78,11 +83,7 @@ MEANS = {
     "manage_employees": {"catalog.view_product", "accounts.manage_employees"},
 }
 MACHINERY = {"core.view_periodicjob", "core.change_periodicjob", "core.view_worker"}
-ALL = (
-    set().union(*MEANS.values())
-    | MACHINERY
-    | {"notifications.manage_templates", "repairs.manage_sources"}
-)
+ALL = set().union(*MEANS.values()) | MACHINERY | {"notifications.manage_templates"}
 
 
 def test_the_list_of_rights_is_this(settings):

@@ -60,6 +60,10 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
             "notifications.handle_message",
         ),
     ),
+    "manage_sources": (
+        "Manage clients' databases",
+        ("repairs.view_job", "repairs.manage_sources", "catalog.view_product"),
+    ),
     "manage_catalogue": (
         "Manage catalogue",
         ("catalog.view_product", "catalog.manage_catalogue", "bookings.manage_services"),
@@ -82,7 +86,6 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
 # Beyond these, what only a shopkeeper may: what the shop says, and how its machinery runs.
 SHOPKEEPER_PERMISSIONS: tuple[str, ...] = (
     "notifications.manage_templates",
-    "repairs.manage_sources",
     "core.view_periodicjob",
     "core.change_periodicjob",
     "core.view_worker",

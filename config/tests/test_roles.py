@@ -13,7 +13,6 @@ from accounts.permissions import all_permissions, permissions_of_right
 # What predicates ask that no right gives, each with its reason.
 NOT_GRANTED: dict[str, str] = {
     "notifications.manage_templates": "what the shop says is the shopkeeper's own",
-    "repairs.manage_sources": "how a client's database is read runs the shop's machinery",
 }
 
 GRANTED = {each for right in settings.SHOP_RIGHTS for each in permissions_of_right(right)}

@@ -45,7 +45,7 @@ class RepairProductSerializer(serializers.Serializer[Any]):
 
 class RepairUpdateSerializer(serializers.Serializer[Any]):
     timestamp = serializers.CharField(help_text="By the shop's clocks: `2022-03-21 10:00:00`.")
-    status = serializers.CharField(help_text="In whose words it came.")
+    status = serializers.CharField(help_text="In the words of whoever said it.")
 
 
 @extend_schema_serializer(examples=[OpenApiExample("A job", DOCUMENT)])
@@ -56,7 +56,7 @@ class RepairSerializer(serializers.Serializer[Job]):
     job_date = serializers.DateField(help_text="The day on which it came.")
     job_type = serializers.CharField()
     job_status = serializers.CharField(
-        help_text="Where it stands: as the client wrote it, else `OPENED`, `JOB COMPLETED`, …"
+        help_text="Where it stands: `NEW`, `OPENED`, …, in the capitals of whoever wrote it."
     )
     customer = RepairCustomerSerializer()
     product = RepairProductSerializer()

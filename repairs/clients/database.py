@@ -113,20 +113,20 @@ class ClientDatabase:
         [(key,)] = self.read(sa.select(sa.func.max(self._key)))
         return key
 
-    def write_status(self, key: int, *, status: JobStatus, expected: str) -> bool:
+    def write_status(self, key: int | str, *, status: JobStatus, expected: str) -> bool:
         """Write a status where the word that we read last still stands; return whether it did.
 
-        True as well where the status stood there already.
+        True as well where the status stood there already. `expected` "" is NULL as well.
         """
-        statement = self.update_of(status).where(
-            self._key == self._of_their_kind(key), self._status == expected
-        )
+        stands = self._status == expected
         if self._opened().dialect.name in {"mysql", "mariadb"}:
             # Most collations hold "New" and "NEW" for equal. The plain comparison stays beside it,
             # as the table's own keys and indexes know that one alone.
-            statement = statement.where(
-                _in_utf8(self._status).collate("utf8mb4_bin") == _in_utf8(sa.literal(expected))
-            )
+            exactly = _in_utf8(self._status).collate("utf8mb4_bin")
+            stands = sa.and_(stands, exactly == _in_utf8(sa.literal(expected)))
+        if not expected:
+            stands = sa.or_(stands, self._status.is_(None))
+        statement = self.update_of(status).where(self._key == self._of_their_kind(key), stands)
         return self._guarded(lambda connection: connection.execute(statement).rowcount) == 1
 
     def update_of(self, status: JobStatus) -> sa.Update:
@@ -160,14 +160,18 @@ class ClientDatabase:
         return self._guarded(lambda connection: sorted(sa.inspect(connection).get_table_names()))
 
     def _above(self, after: Any) -> sa.ColumnElement[bool]:
-        return sa.true() if after is None else self._key > self._of_their_kind(after)
+        """Return what narrows to the keys behind one. NULL is none: no page could end with it."""
+        if after is None:
+            return self._key.is_not(None)
+        above: sa.ColumnElement[bool] = self._key > self._of_their_kind(after)
+        return above
 
     def _of_their_kind(self, key: Any) -> Any:
         """Return a key as its column has it: a text compared with a number is in no order."""
         if isinstance(key, str):
             return key
         if self._keys_are_texts is None:
-            found = self.read(sa.select(self._key).limit(1))
+            found = self.read(sa.select(self._key).where(self._key.is_not(None)).limit(1))
             self._keys_are_texts = bool(found) and isinstance(found[0][0], str)
         return str(key) if self._keys_are_texts else key
 
@@ -240,6 +244,9 @@ def usable(url: str) -> str:
 
 
 def _engine(url: str, *, seconds: float, writable: bool) -> sa.Engine:
+    if url.partition("?")[0].count("@") > 1:
+        # What follows the first, though it is of the password, would be taken for the host.
+        raise unusable_address(url, ValueError())
     try:
         return engine_for(url, seconds=seconds, writable=writable)
     except (sa.exc.SQLAlchemyError, ImportError, ValueError, TypeError) as error:

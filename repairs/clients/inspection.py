@@ -77,6 +77,13 @@ def _key(client: ClientDatabase) -> list[Finding]:
                 " key are set aside.",
             )
         ]
+    if client.read(sa.select(key).where(key.is_(None)).limit(1)):
+        return [
+            Finding(
+                Code.BAD_KEY_COLUMN,
+                f"{key.name} is empty in some rows: they cannot become jobs, and are passed over.",
+            )
+        ]
     if told.unique:
         return []
     # Nothing promises it, as in a view: its rows are looked at.

@@ -59,6 +59,7 @@ _COLUMN_SAID = (
     r'column (?:"?[^"\s]+"?\.)?"?([^"\s]+)"? does not exist',
     r"denied to user .* for column '([^']+)'",
 )
+_SHORTEST_SECRET = 4
 
 
 def unusable_address(url: str, error: Exception) -> SourceFailed:
@@ -92,6 +93,13 @@ def failure(
     """
     original = getattr(error, "orig", None) or error
     said = _said(layout, original)
+    if isinstance(original, UnicodeEncodeError) and original.encoding == "latin-1":
+        # PyMySQL's, of the password alone.
+        return SourceFailed(
+            Code.BAD_URL,
+            "The password in its address has a sign that the driver cannot send: give the account"
+            f" one of the letters A to Z, digits and plain signs. ({said})",
+        )
     if connecting and (late or _is_timeout(original)):
         return SourceFailed(
             Code.UNREACHABLE,
@@ -149,7 +157,8 @@ def _advice(layout: Layout, code: Code, said: str) -> str:
         f" {column or 'of that name'}: where it is called otherwise, say so in the columns of this"
         f' source: {{"{_contract_name(layout, column)}": "its name"}}.',
         Code.MISSING_RIGHT: f"To {account} a right is missing: GRANT SELECT, and where the status"
-        f" is written back UPDATE ({status}), ON {layout.table}.",
+        f" is written back UPDATE ({status}), ON {layout.table}. Or the table is called"
+        " otherwise: capitals matter.",
         Code.LOCKED: "Others hold what was asked for locked for too long. It is tried again; where"
         " it remains so, ask who works there in long transactions.",
         Code.SLOW: f"It took too long. An index on {status} helps, or more"
@@ -166,13 +175,17 @@ def _contract_name(layout: Layout, column: str | None) -> str:
 
 def _said(layout: Layout, original: BaseException) -> str:
     """Return the first line of what a driver said, without the password."""
-    words = [str(each) for each in original.args] or [""]
-    text = " ".join(": ".join(words).split())[:300]
+    if isinstance(original, UnicodeError):
+        # It has all of what could not be sent, or read, and of a password every form of it.
+        return type(original).__name__
+    text = ": ".join(map(str, original.args))
+    # Before anything else, by which it would no longer be found.
+    for secret in _secrets(layout):
+        text = text.replace(secret, "***")
+    text = " ".join(text.split())[:300]
     if not isinstance(original, sqlite3.Error) and not _is_of_driver(original):
         # Of a server that does not keep to its protocol.
         text = f"{type(original).__name__}: {text}"
-    for secret in _secrets(layout):
-        text = text.replace(secret, "***")
     return text
 
 
@@ -185,8 +198,10 @@ def _url(layout: Layout) -> sa.URL:
 
 
 def _secrets(layout: Layout) -> list[str]:
-    password = _url(layout).password
-    known = {layout.url, *([password, quote(password, safe="")] if password else [])}
+    password = _url(layout).password or ""
+    # A shorter one stands in many words, which would be shown by what is left out of them.
+    hidden = len(password) >= _SHORTEST_SECRET
+    known = {layout.url, *([password, quote(password, safe="")] if hidden else [])}
     return sorted(known, key=len, reverse=True)
 
 

@@ -21,9 +21,9 @@ from repairs.models import LARGEST_KEY, Job, Source, looked_for
 
 from .documents import documents_changed
 from .leasing import hold
-from .reading import LONGEST, LONGEST_SKU, Bad, Reader, kept_key, last_key
+from .reading import LONGEST, LONGEST_SKU, Bad, kept_key, last_key
 from .rounds import Run
-from .storing import life_of, set_aside, unknown_keys
+from .storing import known_keys, life_of, set_aside, sort_out
 
 PAGE = 10_000
 # The contract's columns: of the key, and of the word.
@@ -52,12 +52,12 @@ _ALIKE = (
     "updated_at",
 )
 _COPY = "COPY repairs_job ({}) FROM STDIN".format(
-    ", ".join(["key", *_TEXTS, *_LOOKED_FOR, *_BY_WORD, *_ALIKE])
+    ", ".join(["key", "key_text", *_TEXTS, *_LOOKED_FOR, *_BY_WORD, *_ALIKE])
 )
 _NULL = "\\N"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
-# Columns in the contract's order: the keys, then texts.
+# Columns: the keys, then their `key_text`s, and the other texts in the contract's order.
 Columns = tuple[Sequence[int], list[Sequence[str]]]
 
 
@@ -103,7 +103,7 @@ def _copy_page(run: Run, rows: Sequence[Row]) -> int:
     if not rows:
         return 0
     source = run.source
-    columns, bad = _columns_of(run.reader, rows)
+    columns, bad = _columns_of(run, rows)
     with transaction.atomic():
         hold(source, baseline_after=kept_key(rows[-1].job_id))
         if bad:
@@ -119,20 +119,22 @@ def _copy_page(run: Run, rows: Sequence[Row]) -> int:
     return len(keys)
 
 
-def _columns_of(reader: Reader, rows: Sequence[Row]) -> tuple[Columns, list[Bad]]:
+def _columns_of(run: Run, rows: Sequence[Row]) -> tuple[Columns, list[Bad]]:
     columns = list(zip(*rows, strict=True))
     keys, texts = columns[_KEY], [_texts_of(cells) for cells in columns[1:]]
     if (
         _are_keys(keys)
         and all(map(_is_plain, texts))
         and max(map(len, texts[_SKU - 1])) <= LONGEST_SKU
-        and all(map(reader.meaning, set(texts[_WORD - 1])))
+        and all(map(run.reader.meaning, set(texts[_WORD - 1])))
     ):
-        return (keys, texts), []
+        return (keys, [[""] * len(keys), *texts]), []
     # Something is odd: one by one.
-    good, bad = reader.read_all(rows)
+    good, bad = run.reader.read_all(rows)
+    good, doubled = sort_out(run.source, good)
     one_by_one = list(zip(*(each.cells for each in good), strict=True)) or [()] * len(columns)
-    return ([each.key for each in good], list(one_by_one[1:])), bad
+    own_keys = [each.own_key or "" for each in good]
+    return ([each.key for each in good], [own_keys, *one_by_one[1:]]), [*bad, *doubled]
 
 
 def _are_keys(keys: Sequence[Any]) -> bool:
@@ -167,14 +169,14 @@ def _without_known(source: Source, columns: Columns) -> Columns:
         or not Job.objects.filter(source=source, key__range=(min(keys), max(keys))).exists()
     ):
         return columns
-    unknown = unknown_keys(source, keys)
-    kept = [n for n, key in enumerate(keys) if key in unknown]
+    known = known_keys(source, keys)
+    kept = [n for n, key in enumerate(keys) if key not in known]
     return [keys[n] for n in kept], [[cells[n] for n in kept] for cells in texts]
 
 
 def _text_of(run: Run, keys: Sequence[int], texts: list[Sequence[str]]) -> bytes:
     """Return the page in COPY's form."""
-    job_type, words, firstnames, lastnames, postcodes, mobiles, skus, product_types = texts
+    own, job_type, words, firstnames, lastnames, postcodes, mobiles, skus, product_types = texts
     looked = [
         looked_for(firstname=first, lastname=last, postcode=postcode, mobile=mobile).values()
         for first, last, postcode, mobile in zip(
@@ -182,7 +184,7 @@ def _text_of(run: Run, keys: Sequence[int], texts: list[Sequence[str]]) -> bytes
         )
     ]
     columns = [
-        *(job_type, firstnames, lastnames, postcodes, mobiles, skus, product_types),
+        *(own, job_type, firstnames, lastnames, postcodes, mobiles, skus, product_types),
         *zip(*looked, strict=True),
     ]
     now = clock.now().isoformat()

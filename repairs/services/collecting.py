@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
-from django.db.models import F, Max, Q
+from django.db.models import Exists, F, Max, Q
 from django.db.models.functions import Coalesce, Now
 
 from core import jobs
@@ -27,7 +27,7 @@ from repairs.models import Job, Source
 from repairs.states import FindingCode
 
 from .baseline import take_baseline
-from .leasing import claim, hold, release
+from .leasing import HAND_OVER, claim, hold, release
 from .reading import kept_key, last_key
 from .rounds import Round, Run
 from .sources import layout_of
@@ -44,11 +44,18 @@ _IDLE_PAGES = 10
 _FIRST_WAIT, _LONGEST_WAIT = 5, 300
 
 
-def collect(*, source_id: int, seconds: float | None = None, thorough: bool = False) -> Round:
+def collect(
+    *,
+    source_id: int,
+    seconds: float | None = None,
+    thorough: bool = False,
+    goes_on: bool = False,
+) -> Round:
     """Collect from a source for about so long; None: until all is done.
 
     Args:
         thorough: compare all jobs and write back now, whenever that is due.
+        goes_on: the caller sees to what is left, so that nobody else is to begin with it soon.
 
     Raises:
         SourceBusy: another collector is at it.
@@ -78,7 +85,7 @@ def collect(*, source_id: int, seconds: float | None = None, thorough: bool = Fa
         with suppress(DatabaseError, InterfaceError):
             release(source)
         raise
-    _note_success(source)
+    _note_success(run, goes_on=goes_on)
     return run.result
 
 
@@ -86,11 +93,19 @@ def _collect(run: Run) -> None:
     if take_baseline(run):
         look_for_new(run)
     else:
-        # What came since we first asked does not wait for it.
-        _look_from(run, run.source.baseline_to, keep=False)
+        # What came since we first asked does not wait for it, as far as one can tell what did.
+        if run.source.baseline_to is not None:
+            _look_from(run, run.source.baseline_to, keep=False)
         return
-    write_back(run)
+    failed = None
+    try:
+        write_back(run)
+    except SourceFailed as error:
+        # What may not be written may be read.
+        failed = error
     sweep(run)
+    if failed is not None:
+        raise failed
     write_back(run)
 
 
@@ -126,14 +141,19 @@ def _look_from(run: Run, after: Any, *, keep: bool) -> None:
             return
 
 
-def _note_success(source: Source) -> None:
-    # That it may not be written to is known until it is tried again.
-    lacks_right = Q(write_next_at__gt=Now(), error_code=FindingCode.MISSING_RIGHT)
-    release(source, failures=0, failing_since=None, next_at=Now())
-    Source.objects.filter(pk=source.pk).exclude(lacks_right).exclude(error_code="").update(
+def _note_success(run: Run, *, goes_on: bool) -> None:
+    source = run.source
+    wait = HAND_OVER if goes_on and not run.result.done else timedelta(0)
+    release(source, failures=0, failing_since=None, next_at=Now() + wait)
+    # That it may not be written to, or a job of it, is known until it is tried again.
+    still = Q(write_next_at__gt=Now(), error_code=FindingCode.MISSING_RIGHT)
+    if run.result.refused or source.failing_since is None:
+        refused = Job.objects.to_write_back().filter(source=source, write_next_at__gt=Now())
+        still |= Q(Exists(refused), error_code=FindingCode.FAILED)
+    Source.objects.filter(pk=source.pk).exclude(still).exclude(error_code="").update(
         error="", error_code=""
     )
-    if source.failures:
+    if source.failing_since is not None:
         logger.info("%s answers again", source.name, extra={"source": source.name})
 
 
@@ -147,7 +167,7 @@ def _note_failure(source: Source, error: SourceFailed) -> None:
         error=error.detail,
         error_code=error.finding,
     )
-    if not source.failures:
+    if source.failing_since is None:
         logger.warning(
             "%s fails: %s",
             source.name,

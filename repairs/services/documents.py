@@ -9,16 +9,21 @@ from django.conf import settings
 from django.db import connection
 
 from repairs.models import Job
+from repairs.states import status_meant
 
 
 def document_of(job: Job) -> dict[str, Any]:
-    """Return a job as the contract has it; its times are those of the shop's clocks."""
+    """Return a job as the contract has it; its times are those of the shop's clocks.
+
+    `job_status` is spelt as the client spelt it, but never one of the client's own words: other
+    programs know the contract's alone. `updates` have every word as it came.
+    """
     zone = ZoneInfo(settings.SHOP_TIME_ZONE)
     return {
         "job_id": job.job_id,
         "job_date": str(job.job_date),
         "job_type": job.job_type,
-        "job_status": job.updates[-1]["status"] if job.updates else job.status,
+        "job_status": _status_of(job),
         "customer": {
             "client_firstname": job.firstname,
             "client_lastname": job.lastname,
@@ -34,6 +39,11 @@ def document_of(job: Job) -> dict[str, Any]:
             for each in job.updates
         ],
     }
+
+
+def _status_of(job: Job) -> str:
+    word: str = job.updates[-1]["status"] if job.updates else job.status
+    return word if status_meant(word) == job.status else job.status
 
 
 def _shown(at: str, zone: ZoneInfo) -> datetime:

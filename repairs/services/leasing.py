@@ -17,7 +17,7 @@ from repairs.exceptions import LeaseLost, SourceBusy
 from repairs.models import Source
 
 # For which a source that was given to a worker is given to no other.
-_HAND_OVER = timedelta(minutes=1)
+HAND_OVER = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -27,7 +27,7 @@ def sources_to_collect() -> list[int]:
         _free(), active=True, name__in=settings.REPAIR_SOURCES, next_at__lte=Now()
     ).select_for_update(skip_locked=True, no_key=True)
     keys = list(due.order_by("next_at", "pk").values_list("pk", flat=True))
-    Source.objects.filter(pk__in=keys).update(next_at=Now() + _HAND_OVER)
+    Source.objects.filter(pk__in=keys).update(next_at=Now() + HAND_OVER)
     return keys
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from bson.errors import BSONError
 from django.conf import settings
@@ -138,6 +138,12 @@ def failures_named() -> Iterator[None]:
         raise MongoFailed(f"MongoDB refuses: {_told(str(error))}", unclear=True) from None
     except PyMongoError as error:
         raise MongoFailed(f"MongoDB gave no answer: {_told(str(error))}", unclear=True) from None
+    except OSError as error:
+        raise MongoFailed(
+            "MongoDB cannot be reached. Can the files be read that MONGO_URL names?"
+            f" ({_told(str(error))})",
+            unclear=True,
+        ) from None
 
 
 def _told(said: str) -> str:
@@ -145,7 +151,8 @@ def _told(said: str) -> str:
     netloc = settings.MONGO_URL.partition("://")[2].partition("/")[0]
     userinfo, at, _ = netloc.rpartition("@")
     password = userinfo.partition(":")[2] if at else ""
-    for secret in {password, unquote(password)} - {""}:
+    # As it stands there, and as pymongo reads it.
+    for secret in sorted({password, unquote_plus(password)} - {""}, key=len, reverse=True):
         said = said.replace(secret, "…")
     return storable(said, 500)
 

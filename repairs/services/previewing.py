@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 from repairs.clients import ClientDatabase, Row
 from repairs.models import Source
 
-from .reading import Reader, last_key, whole_number, word_of
+from .reading import Reader, last_key
 from .sources import layout_of
-from .storing import unknown_keys
-from .sweeping import PAGE, ROWS, jobs_of
+from .storing import sort_out
+from .sweeping import PAGE, ROWS, beside_ours
 
 
 class Foreseen(NamedTuple):
@@ -46,28 +46,22 @@ def preview(*, source: Source) -> Iterator[Foreseen]:
 def _of_page(
     source: Source, reader: Reader, client: ClientDatabase, page: Sequence[tuple[Any, Any]]
 ) -> Iterator[Foreseen]:
-    keys = [whole_number(key) for key, _ in page]
-    ours = jobs_of(source, [key for key in keys if key is not None])
-    missing = []
-    for (raw_key, raw_word), key in zip(page, keys, strict=True):
-        word = word_of(raw_word)
-        if key is None or key not in ours:
-            missing.append(raw_key)
-        elif ours[key][1] != word:
-            yield Foreseen("followed", f"{key:05d}", f"{ours[key][1]} → {word}")
-    for start in range(0, len(missing), ROWS):
-        rows = client.rows_by_key(missing[start : start + ROWS])
+    missing, changed = beside_ours(source, page)
+    for each in changed:
+        yield Foreseen("followed", f"{each.key:05d}", f"{each.base} → {each.word}")
+    raw_keys = [raw_key for raw_key, _ in missing]
+    for start in range(0, len(raw_keys), ROWS):
+        rows = client.rows_by_key(raw_keys[start : start + ROWS])
         yield from _of_rows(source, reader, rows)
 
 
 def _of_rows(source: Source, reader: Reader, rows: Sequence[Row]) -> Iterator[Foreseen]:
     good, bad = reader.read_all(rows)
-    for each in bad:
+    good, doubled = sort_out(source, good)
+    for each in [*bad, *doubled]:
         yield Foreseen("aside", each.key_text, each.detail)
     # Not begun, or under way with what it has not come to.
     to = source.baseline_to
-    unknown = unknown_keys(source, [each.key for each in good])
     for row in good:
-        if row.key in unknown:
-            before_us = source.baselined_at is None and (not isinstance(to, int) or row.key <= to)
-            yield Foreseen("taken in", f"{row.key:05d}", row.word, before_us)
+        before_us = source.baselined_at is None and (not isinstance(to, int) or row.key <= to)
+        yield Foreseen("taken in", f"{row.key:05d}", row.word, before_us)

@@ -28,8 +28,10 @@ class Good:
     """A row that can become a job; `cells` are its texts in the contract's order."""
 
     key: int
-    # As it stands there: some clients' keys are texts.
+    # As rows set aside are called by it.
     key_text: str
+    # See `own_key`.
+    own_key: str | None
     status: JobStatus
     cells: tuple[str, ...]
 
@@ -70,16 +72,25 @@ class Reader:
         if status is None:
             said = f"job_status is {texts[2][:_SHOWN]!r}: nobody knows what that means."
             return _bad(row, AsideReason.UNKNOWN_STATUS, said)
-        return Good(key=key, key_text=key_shown(row.job_id), status=status, cells=tuple(texts))
+        return Good(
+            key=key,
+            key_text=key_shown(row.job_id),
+            own_key=own_key(row.job_id, key),
+            status=status,
+            cells=tuple(texts),
+        )
 
     def read_all(self, rows: Sequence[Row]) -> tuple[list[Good], list[Bad]]:
-        """Return those that can become jobs, by their keys, each once; and those that cannot."""
-        good: dict[int, Good] = {}
+        """Return those that can become jobs, by their keys, each once; and those that cannot.
+
+        Two texts may be one number: "7" and "007".
+        """
+        good: dict[tuple[int, str], Good] = {}
         bad: dict[str, Bad] = {}
         for row in rows:
             read = self.read(row)
             if isinstance(read, Good):
-                good.setdefault(read.key, read)
+                good.setdefault((read.key, read.own_key or ""), read)
             else:
                 bad.setdefault(read.key_text, read)
         return [good[key] for key in sorted(good)], [bad[key] for key in sorted(bad)]
@@ -91,6 +102,17 @@ def _bad(row: Row, reason: AsideReason, detail: str) -> Bad:
         reason=reason,
         detail=detail,
         row={name: shown(cell) for name, cell in zip(COLUMNS, row, strict=True)},
+    )
+
+
+def second_row(row: Good, text: str) -> Bad:
+    """Return a row whose number is that of another row, which was first."""
+    said = f"job_id is {row.key_text!r}, which is {row.key}: so is that of another row"
+    return Bad(
+        key_text=row.key_text,
+        reason=AsideReason.BAD_KEY,
+        detail=f"{said}, {text or str(row.key)!r}, which is the job of this number.",
+        row={name: shown(cell) for name, cell in zip(COLUMNS, row.cells, strict=True)},
     )
 
 
@@ -131,13 +153,24 @@ def key_shown(cell: Any) -> str:
 def whole_number(cell: Any) -> int | None:
     """Return a key; None: it is none."""
     if isinstance(cell, str | bytes):
-        text = text_of(cell) or ""
-        number = int(text) if re.fullmatch(r"\s*[0-9]{1,40}\s*", text, re.ASCII) else None
+        # As it is, so that it can be asked for.
+        text = cell if isinstance(cell, str) else text_of(cell) or ""
+        number = int(text) if re.fullmatch(r"\s{0,40}[0-9]{1,40}\s{0,40}", text, re.ASCII) else None
     elif isinstance(cell, float | Decimal):
         number = _integral(cell)
     else:
         number = cell if isinstance(cell, int) else None
     return number if number is not None and 0 <= number <= LARGEST_KEY else None
+
+
+def own_key(cell: Any, key: int) -> str | None:
+    """Return a key as its database has it where its text is another ("00123"), else "".
+
+    None: it is no text there.
+    """
+    if not isinstance(cell, str):
+        return None
+    return "" if cell == str(key) else cell
 
 
 def kept_key(cell: Any) -> int | str | None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import phonenumbers
 from django.db import transaction
-from django.db.models import F, Func, Value
+from django.db.models import F, Func, Q, Value
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Now, Right
+from django.db.models.functions import Left, Now, Right
 
 from customers.models import Customer
 from customers.signals import recoded
-from repairs.models import Aside, Job, JobNote
+from repairs.models import LONGEST_MOBILE, Aside, Job, JobNote
 from repairs.querysets import AsideQuerySet, JobQuerySet
 
 from .documents import document_of, documents_changed
@@ -75,18 +75,19 @@ def _theirs(phone: str, jobs: JobQuerySet) -> list[Job]:
 def _rows_of(phone: str, rows: AsideQuerySet) -> list[Aside]:
     if not phone:
         return []
+    mobile = KeyTextTransform("client_mobile", "row")
     digits = Func(
-        KeyTextTransform("client_mobile", "row"),
+        Left(mobile, LONGEST_MOBILE),
         Value("[^0-9]"),
         Value(""),
         Value("g"),
         function="regexp_replace",
     )
-    near = rows.alias(digits=digits).alias(ending=Right(F("digits"), 9))
+    near = rows.alias(mobile=mobile, digits=digits).alias(ending=Right(F("digits"), 9))
+    # There may be digits other than 0 to 9 as well; those few are read one by one.
+    near = near.filter(Q(ending__in=_endings(phone)) | Q(mobile__regex=r"[^\x01-\x7f]"))
     return [
-        each
-        for each in near.filter(ending__in=_endings(phone))
-        if phone == read_phone(str(each.row["client_mobile"]))[0]
+        each for each in near.iterator() if phone == read_phone(str(each.row["client_mobile"]))[0]
     ]
 
 

@@ -19,6 +19,7 @@ class Round:
     collected: int = 0
     followed: int = 0
     written: int = 0
+    refused: int = 0
     done: bool = True
 
 

@@ -10,10 +10,21 @@ from django.db.models.functions import Now
 
 from repairs.clients import Layout
 from repairs.exceptions import SourceInactive, UnknownSource
-from repairs.models import Source
+from repairs.models import Job, Source
 from repairs.states import JobStatus, status_meant
 
 from .mapping import checked_changes
+
+# How far its collecting has come.
+_OF_ONE_TABLE = (
+    "baseline_to",
+    "baseline_after",
+    "baselined_at",
+    "scan_after",
+    "scan_begun_at",
+    "sweep_after",
+    "sweep_begun_at",
+)
 
 
 def sync_sources() -> None:
@@ -64,16 +75,35 @@ def locked(source_id: int) -> Source:
 def update_source(*, source_id: int, **changes: Any) -> Source:
     """Change how a source is read: `active`, `table`, `columns`, `statuses`, `write_back`.
 
+    It is tried at once. What is there under another table's name, or with other keys, was there
+    before us: it is taken in as on first contact.
+
     Raises:
         BadMapping: a name is no column of the contract, or a word leads to no status.
     """
     source = locked(source_id)
     given = settings.REPAIR_SOURCES.get(source.name, {})
     checked_changes(changes, beside=given.get("columns", {}))
+    before = _where(source)
     for name, value in changes.items():
         setattr(source, name, value)
-    source.save(update_fields=list(changes))
+    anew: dict[str, Any] = dict.fromkeys(_OF_ONE_TABLE) if _where(source) != before else {}
+    # Who collects by what was said before does not go on.
+    anew |= dict.fromkeys(("fence", "leased_until", "write_next_at"))
+    for name, value in (anew | {"failures": 0, "next_at": Now()}).items():
+        setattr(source, name, value)
+    source.save(update_fields=[*changes, *anew, "failures", "next_at"])
+    refused = Job.objects.to_write_back().filter(source=source).exclude(write_next_at=None)
+    refused.update(write_next_at=None)
+    source.refresh_from_db(fields=["next_at"])
     return source
+
+
+def _where(source: Source) -> tuple[str | None, str | None]:
+    """Return its table, and the column of its keys."""
+    given = settings.REPAIR_SOURCES.get(source.name, {"table": None, "columns": {}})
+    columns = {"job_id": "job_id", **given["columns"], **source.columns}
+    return source.table or given["table"], columns["job_id"]
 
 
 @transaction.atomic

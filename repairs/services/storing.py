@@ -23,7 +23,7 @@ from repairs.states import WAY, JobStatus
 from .documents import documents_changed
 from .leasing import hold
 from .moving import CLIENT, DUKA
-from .reading import Bad, Good, Reader
+from .reading import Bad, Good, Reader, second_row
 from .telling import look_at_phone, tell
 
 # Taken in by one transaction.
@@ -51,35 +51,47 @@ def take_in(
         LeaseLost: another collector has the source by now.
     """
     good, bad = Reader(layout).read_all(rows)
-    if bad:
+    good, doubled = sort_out(source, good)
+    if bad := [*bad, *doubled]:
         since = clock.now() - _NOTED_EVERY if seen_since is None else seen_since
         with transaction.atomic():
             hold(source)
             set_aside(source, bad, seen_since=since)
-    unknown = unknown_keys(source, [each.key for each in good])
-    good = [each for each in good if each.key in unknown]
     return sum(
         _take_in(source, layout, good[start : start + AT_ONCE])
         for start in range(0, len(good), AT_ONCE)
     )
 
 
-def unknown_keys(source: Source, keys: Iterable[int]) -> set[int]:
-    """Return those keys of which we have no job."""
+def sort_out(source: Source, good: Sequence[Good]) -> tuple[list[Good], list[Bad]]:
+    """Return those that are no jobs of ours yet, and second rows of a number."""
+    texts = known_keys(source, [each.key for each in good])
+    unknown, doubled = [], []
+    for each in good:
+        if each.key not in texts:
+            texts[each.key] = each.own_key or ""
+            unknown.append(each)
+        elif each.own_key not in {None, texts[each.key]}:
+            doubled.append(second_row(each, texts[each.key]))
+    return unknown, doubled
+
+
+def known_keys(source: Source, keys: Iterable[int]) -> dict[int, str]:
+    """Return those keys of which we have a job, with its `key_text`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT key FROM unnest(%s::bigint[]) AS key WHERE NOT EXISTS ("
-            "SELECT FROM repairs_job WHERE source_id = %s AND repairs_job.key = key.key)",
-            [list(keys), source.pk],
+            "SELECT key, key_text FROM repairs_job"
+            " WHERE source_id = %s AND key = ANY(%s::bigint[])",
+            [source.pk, list(keys)],
         )
-        return {key for (key,) in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 @transaction.atomic
 def _take_in(source: Source, layout: Layout, good: Sequence[Good]) -> int:
     hold(source)
     texts = [each.key_text for each in good]
-    aside = Aside.objects.filter(source=source, key__in=texts)
+    aside = Aside.objects.open().filter(source=source, key__in=texts)
     silent = set(aside.filter(baseline=True).values_list("key", flat=True))
     jobs = {}
     for each in good:
@@ -94,7 +106,8 @@ def _take_in(source: Source, layout: Layout, good: Sequence[Good]) -> int:
         if not job.baseline:
             tell(job, _told(job.state))
     documents_changed([job.pk for job in inserted])
-    aside.open().update(resolved_at=Now())
+    # The key may be given out again.
+    aside.update(resolved_at=Now(), baseline=False)
     Source.objects.filter(pk=source.pk).update(collected=F("collected") + len(inserted))
     return len(inserted)
 
@@ -106,6 +119,7 @@ def job_of(source: Source, row: Good, *, baseline: bool) -> Job:
     return Job(
         source=source,
         key=row.key,
+        key_text=row.own_key or "",
         status=row.status if baseline else _came_to(row.status),
         client_status=word,
         job_date=clock.today(),
@@ -153,6 +167,7 @@ def life_of(status: JobStatus, word: str, *, baseline: bool) -> list[dict[str, s
 
 
 _TEXTS = (
+    "key_text",
     "status",
     "client_status",
     "job_type",

@@ -7,7 +7,7 @@ set aside may be mended or be gone.
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -18,7 +18,7 @@ from repairs.states import AsideReason
 
 from .leasing import hold
 from .moving import follow_client
-from .reading import Reader, kept_key, key_shown, last_key, shown, whole_number, word_of
+from .reading import Reader, kept_key, key_shown, last_key, own_key, shown, whole_number, word_of
 from .rounds import Run
 from .storing import take_in
 
@@ -28,8 +28,14 @@ ROWS = 500
 # Of the time a sweep takes, so many times is none.
 _REST = 20
 
-# A job of ours by its key: its primary key, and the client's word.
-Ours = dict[int, tuple[int, str]]
+
+class Changed(NamedTuple):
+    """A job of ours beside which another word stands by now."""
+
+    job_id: int
+    key: int
+    base: str
+    word: str
 
 
 def sweep(run: Run) -> None:
@@ -75,7 +81,7 @@ def _finish(source: Source, seconds: float) -> None:
         hold(source, swept_at=Now(), sweep_begun_at=None, sweep_after=None, sweep_seconds=seconds)
         # Not met since it began: it is gone from the client's table, or a job by now.
         gone = Aside.objects.open().filter(source=source, last_seen_at__lt=begun_at)
-        gone.update(resolved_at=Now())
+        gone.update(resolved_at=Now(), baseline=False)
 
 
 def _compare(run: Run, page: Sequence[tuple[Any, Any]]) -> bool:
@@ -83,15 +89,7 @@ def _compare(run: Run, page: Sequence[tuple[Any, Any]]) -> bool:
 
     What was done is not met again, so that the page can be begun anew.
     """
-    keys = [whole_number(key) for key, _ in page]
-    ours = jobs_of(run.source, [key for key in keys if key is not None])
-    missing, changed = [], []
-    for (raw_key, raw_word), key in zip(page, keys, strict=True):
-        word = word_of(raw_word)
-        if key is None or key not in ours:
-            missing.append((raw_key, word))
-        elif ours[key][1] != word:
-            changed.append((*ours[key], word))
+    missing, changed = beside_ours(run.source, page)
     raw_keys = without_hopeless(run.source, run.reader, missing, touch=True)
     for start in range(0, len(raw_keys), ROWS):
         rows = run.client.rows_by_key(raw_keys[start : start + ROWS])
@@ -103,8 +101,8 @@ def _compare(run: Run, page: Sequence[tuple[Any, Any]]) -> bool:
         )
         if start + ROWS < len(raw_keys) and run.leave_the_rest():
             return False
-    for number, (job_id, base, word) in enumerate(changed, start=1):
-        run.result.followed += follow(run, job_id=job_id, word=word, base=base)
+    for number, each in enumerate(changed, start=1):
+        run.result.followed += follow(run, job_id=each.job_id, word=each.word, base=each.base)
         if number < len(changed) and run.leave_the_rest():
             return False
     return True
@@ -117,15 +115,31 @@ def follow(run: Run, *, job_id: int, word: str, base: str) -> bool:
         return follow_client(job_id=job_id, word=word, meaning_of=run.reader.meaning, base=base)
 
 
-def jobs_of(source: Source, keys: Sequence[int]) -> Ours:
-    """Return our jobs of these keys."""
+def beside_ours(
+    source: Source, page: Sequence[tuple[Any, Any]]
+) -> tuple[list[tuple[Any, str]], list[Changed]]:
+    """Return keys, each with its word, of rows that are no jobs of ours, and what changed."""
+    keys = [whole_number(key) for key, _ in page]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT key, id, client_status FROM repairs_job"
+            "SELECT key, id, client_status, key_text FROM repairs_job"
             " WHERE source_id = %s AND key = ANY(%s::bigint[])",
-            [source.pk, list(keys)],
+            [source.pk, [key for key in keys if key is not None]],
         )
-        return {key: (pk, word) for key, pk, word in cursor.fetchall()}
+        ours = {key: rest for key, *rest in cursor.fetchall()}
+    missing, changed = [], []
+    for (raw_key, raw_word), key in zip(page, keys, strict=True):
+        word = word_of(raw_word)
+        if key is None or key not in ours:
+            missing.append((raw_key, word))
+            continue
+        job_id, base, text = ours[key]
+        # Another row of the same number is no job of ours.
+        if own_key(raw_key, key) not in {None, text}:
+            missing.append((raw_key, word))
+        elif base != word:
+            changed.append(Changed(job_id, key, base, word))
+    return missing, changed
 
 
 def without_hopeless(

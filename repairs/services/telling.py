@@ -1,12 +1,14 @@
 """What customers are told of a repair job."""
 
+import re
+
 from django.conf import settings
 
 from core.events import Notice, Recipient
 from core.phones import ImpossiblePhone, parse_phone
 from customers.models import Customer
 from repairs import signals
-from repairs.models import Job
+from repairs.models import LONGEST_MOBILE, Job
 from repairs.states import JobStatus
 
 from .finding import find_job
@@ -18,6 +20,7 @@ _EVENTS = {
 }
 # What stands for a name, and for a product, that the client did not write.
 _UNNAMED = {"en": ("customer", "item"), "sw": ("mteja", "kifaa")}
+_LINK = re.compile(r"://|\bwww\.|\w\.[a-z]{2,}/", re.IGNORECASE)
 
 
 def look_at_phone(job: Job) -> None:
@@ -32,7 +35,7 @@ def read_phone(mobile: str) -> tuple[str, str]:
     if not mobile.strip():
         return "", "There is no phone number."
     try:
-        return parse_phone(mobile[:50], field="client_mobile"), ""
+        return parse_phone(mobile[:LONGEST_MOBILE], field="client_mobile"), ""
     except ImpossiblePhone as error:
         return "", error.detail
 
@@ -80,11 +83,16 @@ def data_of(job: Job, language: str) -> dict[str, str]:
     """Return what fills the words of any event of a job."""
     nameless, nothing = _UNNAMED.get(language, _UNNAMED["en"])
     return {
-        "customer": " ".join(f"{job.firstname} {job.lastname}".split())[:80] or nameless,
+        "customer": _plain(f"{job.firstname} {job.lastname}", 80) or nameless,
         "number": job.job_id,
-        "product": " ".join(job.product_type.split())[:60] or nothing,
+        "product": _plain(job.product_type, 60) or nothing,
         "shop": settings.SHOP_NAME,
     }
+
+
+def _plain(text: str, limit: int) -> str:
+    """Return words of the client's on one line; "" where they hold a link, which would be ours."""
+    return "" if _LINK.search(text) else " ".join(text.split())[:limit]
 
 
 def data_of_id(reference: str) -> dict[str, str] | None:

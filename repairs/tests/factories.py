@@ -57,4 +57,4 @@ class JobFactory(factory.django.DjangoModelFactory):
 
     @factory.lazy_attribute
     def phone_key(self):
-        return "".join(filter(str.isdigit, self.mobile))[-9:]
+        return looked_for(firstname="", lastname="", postcode="", mobile=self.mobile)["phone_key"]

@@ -10,9 +10,10 @@ from notifications.models import Message
 from repairs import services
 from repairs.clients import ClientDatabase, Layout, Row
 from repairs.models import Aside, Job, Source
-from repairs.services import storing
+from repairs.services import collecting, storing, sweeping
 from repairs.services.reading import Reader, kept_key, text_of, whole_number, word_of
 from repairs.services.storing import take_in
+from repairs.tests.mariadb import JOBS
 
 pytestmark = pytest.mark.django_db
 
@@ -110,8 +111,8 @@ def test_a_key_that_is_no_whole_number_is_set_aside(shop):
     assert collect(shop, thorough=True).collected == 2
 
     assert sorted(Job.objects.values_list("key", flat=True)) == [123, 2**62]
+    # One without a key is none that can be asked for.
     assert open_rows() == [
-        ("", "bad_key"),
         ("-1", "bad_key"),
         ("1.5", "bad_key"),
         ("12x", "bad_key"),
@@ -210,6 +211,8 @@ def test_a_word_that_is_no_text_is_kept_for_a_person(shop):
         (float("inf"), None),
         (Decimal("NaN"), None),
         ("1e3", None),
+        ("7\x00", None),
+        (b" 7", 7),
         ("٣", None),
         ("", None),
         (b"\xff", None),
@@ -256,3 +259,95 @@ def test_a_row_that_comes_twice_in_a_page_counts_once(shop):
     assert ([each.key for each in good], [each.key_text for each in bad]) == ([7], ["x"])
 
     assert take_in(source=shop.source, layout=Layout(url="sqlite://"), rows=[row, row]) == 1
+
+
+def test_a_second_row_of_a_number_is_set_aside_and_the_job_is_the_first_rows(shop):
+    shop.execute("DROP TABLE Jobs")
+    shop.execute(JOBS.format(table="Jobs", key="varchar(20)", options=""))
+    shop.insert(job_id="7", client_firstname="Ann")
+    collect(shop)
+    shop.insert(job_id="007", client_firstname="Bob", job_status="Cancelled")
+    shop.insert(job_id=" 9", client_firstname="Cleo")
+
+    rounds = [collect(shop, thorough=True) for _ in range(3)]
+
+    assert [(each.collected, each.followed) for each in rounds] == [(1, 0), (0, 0), (0, 0)]
+    assert list(Job.objects.order_by("key").values_list("key_text", "firstname", "status")) == [
+        ("", "Ann", "OPENED"),
+        (" 9", "Cleo", "OPENED"),
+    ]
+    row = Aside.objects.get()
+    assert (row.key, row.reason, row.resolved_at, row.row["client_firstname"]) == (
+        "007",
+        "bad_key",
+        None,
+        "Bob",
+    )
+    assert row.detail == (
+        "job_id is '007', which is 7: so is that of another row, '7', which is the job of this"
+        " number."
+    )
+    assert [foreseen.key for foreseen in services.preview(source=shop.source)] == ["007"]
+    shop.set_status("7", "Closed")
+    assert collect(shop, thorough=True).followed == 1
+    assert Job.objects.get(key=7).status == "CLOSED"
+
+
+def test_of_two_new_rows_of_a_number_one_becomes_a_job(shop):
+    shop.settings["write_back"] = False
+    shop.execute("DROP TABLE Jobs")
+    shop.execute(JOBS.format(table="Jobs", key="varchar(20)", options=""))
+    shop.insert(job_id="7")
+    shop.insert(job_id="007")
+
+    rounds = [collect(shop, thorough=True).collected for _ in range(2)]
+
+    assert (rounds, Job.objects.get().key_text, open_rows()) == ([1, 0], "", [("007", "bad_key")])
+
+
+def test_a_number_that_became_one_of_another_kind_is_still_the_job(shop):
+    shop.execute("DROP TABLE Jobs")
+    shop.execute(JOBS.format(table="Jobs", key="varchar(20)", options=""))
+    shop.insert(job_id="007")
+    collect(shop)
+    shop.execute("DROP TABLE Jobs")
+    shop.execute(JOBS.format(table="Jobs", key="integer", options=""))
+    shop.insert(job_id=7, job_status="Closed")
+
+    assert collect(shop, thorough=True).followed == 1
+    assert open_rows() == []
+
+
+def test_a_number_that_is_given_out_again_is_told_though_the_first_was_of_the_baseline(
+    sqlite_table,
+):
+    sqlite_table.insert(job_id=10, job_status="Waiting")
+    collect(sqlite_table)
+    assert Aside.objects.get().baseline is True
+    sqlite_table.execute("DELETE FROM Jobs")
+    collect(sqlite_table, thorough=True)
+    assert Aside.objects.get().baseline is False
+
+    sqlite_table.insert(job_id=10)
+    collect(sqlite_table)
+
+    assert Job.objects.get().baseline is False
+    assert Message.objects.get(subject="repair").event == "repair.opened"
+
+
+def test_rows_without_a_key_hide_none_that_has_one(shop, monkeypatch):
+    monkeypatch.setattr(collecting, "PAGE", 100)
+    monkeypatch.setattr(sweeping, "PAGE", 100)
+    shop.execute("DROP TABLE Jobs")
+    shop.execute(JOBS.format(table="Jobs", key="integer", options="").replace(" PRIMARY KEY", ""))
+    shop.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 150)"
+        " INSERT INTO Jobs (job_status) SELECT 'New' FROM n"
+    )
+    shop.insert(job_id=7)
+    shop.insert(job_id=8, job_status="Closed")
+
+    assert collect(shop).collected == 1
+    assert collect(shop, thorough=True).collected == 1
+    assert sorted(Job.objects.values_list("key", flat=True)) == [7, 8]
+    assert open_rows() == []

@@ -9,6 +9,7 @@ from django.db import connection
 
 from notifications.models import Message
 from repairs import services
+from repairs.exceptions import LeaseLost
 from repairs.models import Aside, DocumentWrite, Job, Source
 from repairs.services import baseline, leasing
 from repairs.services.baseline import take_baseline
@@ -229,7 +230,7 @@ def test_keys_that_are_texts_come_too_and_what_is_no_number_is_set_aside(sqlite_
     fill(sqlite_table, 250)
     sqlite_table.insert(job_id="x7")
     sqlite_table.insert(job_id="-3")
-    # The same job as 12: it comes once.
+    # The same job as 12: it comes once, and as 12 is of the same page, by that.
     sqlite_table.insert(job_id="0012", job_status="CLOSED")
     while not (done := collect(sqlite_table, seconds=0)).done:
         pass
@@ -238,6 +239,7 @@ def test_keys_that_are_texts_come_too_and_what_is_no_number_is_set_aside(sqlite_
     assert sorted(Job.objects.values_list("key", flat=True)) == list(range(1, 251))
     assert sorted(Aside.objects.open().values_list("key", "reason")) == [
         ("-3", "bad_key"),
+        ("0012", "bad_key"),
         ("x7", "bad_key"),
     ]
     assert sqlite_table.source.baselined_at is not None
@@ -245,8 +247,7 @@ def test_keys_that_are_texts_come_too_and_what_is_no_number_is_set_aside(sqlite_
     sqlite_table.insert(job_id="0300")
     collect(sqlite_table, thorough=True)
     assert Message.objects.get(subject="repair").reference == "workshop:00300"
-    # By 300, which is what we know of it, it is not found there.
-    assert sqlite_table.status("0300") == "New"
+    assert sqlite_table.status("0300") == "OPENED"
     assert Job.objects.get(key=300).write_due is False
 
 
@@ -323,3 +324,81 @@ def test_after_failures_pages_are_smaller(sqlite_table):
         Source.objects.update(failures=60)
         run.source.refresh_from_db()
         assert run.page(10_000) == 100
+
+
+def test_an_end_that_cannot_be_kept_lets_no_old_job_be_new(client_table, small_pages):
+    client_table.execute("ALTER TABLE Jobs MODIFY job_id decimal(12, 2)")
+    client_table.execute(
+        "INSERT INTO Jobs (job_id, job_status, client_mobile)"
+        " SELECT seq, 'New', '0722 000 000' FROM seq_1_to_250"
+    )
+    client_table.insert(job_id="900.50")
+
+    assert collect(client_table, seconds=0).collected == 100
+    assert client_table.source.baseline_to is None
+    while not collect(client_table, seconds=0).done:
+        pass
+
+    assert Job.objects.filter(baseline=True).count() == Job.objects.count() == 250
+    assert Message.objects.count() == 0
+    assert Aside.objects.get().key == "900.50"
+    client_table.insert(job_id=251)
+    assert collect(client_table).collected == 1
+    assert Message.objects.get(subject="repair").reference == "workshop:00251"
+
+
+def copy_as(table, name, key="job_id"):
+    """Give the client another table with the same columns, in which old jobs are."""
+    table.execute(f"CREATE TABLE {name} AS SELECT *, job_id + 100 AS number FROM Jobs WHERE 0")
+    for n, word in enumerate(("CLOSED", "NEW", "CANCELLED", "JOB COMPLETED"), start=1):
+        table.execute(f"INSERT INTO {name} ({key}, job_status) VALUES ({n}, '{word}')")
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"table": "RealJobs"}, "job_id"),
+        ({"table": "RealJobs", "columns": {"job_id": "number"}}, "number"),
+    ],
+)
+def test_another_table_is_a_first_contact_and_nobody_is_told(sqlite_table, changes, key):
+    sqlite_table.insert(job_id=2, job_status="CLOSED")
+    collect(sqlite_table)
+    copy_as(sqlite_table, "RealJobs", key)
+
+    services.update_source(source_id=sqlite_table.source.pk, **changes)
+
+    assert collect(sqlite_table).collected == 3
+    assert sorted(Job.objects.values_list("key", "baseline")) == [(n, True) for n in (1, 2, 3, 4)]
+    assert Message.objects.count() == 0
+    assert sqlite_table.source.baseline_to == 4
+    sqlite_table.execute(f"INSERT INTO RealJobs ({key}, job_status) VALUES (5, 'NEW')")
+    collect(sqlite_table)
+    assert Message.objects.get(subject="repair").reference == "workshop:00005"
+
+
+def test_another_column_of_keys_is_a_first_contact(sqlite_table):
+    sqlite_table.execute("ALTER TABLE Jobs ADD COLUMN number")
+    collect(sqlite_table)
+    sqlite_table.execute("INSERT INTO Jobs (job_id, number, job_status) VALUES (1, 41, 'NEW')")
+    before = leasing.claim(source_id=sqlite_table.source.pk)
+
+    services.update_source(source_id=sqlite_table.source.pk, columns={"job_id": "number"})
+
+    # Who is at it by the old name comes no further.
+    with pytest.raises(LeaseLost):
+        leasing.hold(before)
+    collect(sqlite_table)
+    assert [(job.key, job.baseline) for job in Job.objects.all()] == [(41, True)]
+
+
+def test_other_changes_are_no_first_contact(sqlite_table):
+    collect(sqlite_table)
+    at = sqlite_table.source.baselined_at
+
+    services.update_source(
+        source_id=sqlite_table.source.pk, table="Jobs", columns={"job_id": "job_id"}, active=True
+    )
+
+    sqlite_table.source.refresh_from_db()
+    assert sqlite_table.source.baselined_at == at

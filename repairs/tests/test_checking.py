@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from core.errors import FieldError
 from repairs import services
+from repairs.clients import SourceFailed
 from repairs.exceptions import BadMapping, UnknownSource
 from repairs.states import FindingCode
 from repairs.tests.factories import SourceFactory
@@ -165,7 +166,8 @@ def test_a_lack_of_every_right_is_found(client_table):
     assert found.code == FindingCode.MISSING_RIGHT
     assert found.detail.startswith(
         f"To the account {client_table.user} a right is missing: GRANT SELECT, and where the status"
-        " is written back UPDATE (job_status), ON Jobs. ("
+        " is written back UPDATE (job_status), ON Jobs. Or the table is called otherwise: capitals"
+        " matter. ("
     )
 
 
@@ -395,3 +397,36 @@ def test_an_error_leads_to_its_field():
     with pytest.raises(BadMapping) as raised:
         services.sources.checked_changes({"columns": {"job_id": ""}}, beside={})
     assert raised.value.errors == (error,)
+
+
+def test_rows_without_a_key_are_found(client_table):
+    client_table.execute("ALTER TABLE Jobs MODIFY job_id int NOT NULL, DROP PRIMARY KEY")
+    client_table.execute("ALTER TABLE Jobs MODIFY job_id int NULL UNIQUE")
+    client_table.insert(job_id=7)
+    assert check(client_table) == []
+
+    client_table.insert(job_id=None)
+
+    [found] = check(client_table)
+    assert (found.code, found.detail) == (
+        FindingCode.BAD_KEY_COLUMN,
+        "job_id is empty in some rows: they cannot become jobs, and are passed over.",
+    )
+
+
+def test_a_source_that_is_changed_is_tried_at_once(sqlite_table):
+    sqlite_table.execute("ALTER TABLE Jobs RENAME COLUMN client_mobile TO phone")
+    for _ in range(3):
+        with pytest.raises(SourceFailed):
+            services.collect(source_id=sqlite_table.source.pk)
+    assert services.sources_to_collect() == []
+
+    source = services.update_source(
+        source_id=sqlite_table.source.pk, columns={"client_mobile": "phone"}
+    )
+
+    assert source.failures == 0
+    assert services.sources_to_collect() == [source.pk]
+    services.collect(source_id=source.pk)
+    source.refresh_from_db()
+    assert (source.error, source.failing_since) == ("", None)

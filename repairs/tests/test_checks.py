@@ -39,13 +39,14 @@ def test_an_address_that_can_be_asked_is_fine(found, url):
     ("url", "said"),
     [
         ("mysql+pymysql://duka:secret@host:port/shop", "cannot be understood"),
+        ("mysql+pymysql://duka:secret@1/2@host/shop", "is written as %40 or %2F"),
         ("gopher://duka:secret@host/shop", "nobody knows: gopher."),
         ("mssql+pyodbc://duka:secret@host/shop", "is not installed here (pyodbc)."),
     ],
 )
 def test_an_address_that_cannot_be_asked_is_an_error_that_does_not_repeat_it(found, url, said):
     [(code, message)] = found(url)
-    assert code == "repairs.E001"
+    assert code == "repairs.W001"
     assert message.startswith("REPAIRS_WORKSHOP_URL: ")
     assert said in message
     assert "secret" not in message
@@ -53,20 +54,20 @@ def test_an_address_that_cannot_be_asked_is_an_error_that_does_not_repeat_it(fou
 
 def test_an_address_without_a_database_is_an_error(found):
     assert found("mysql+pymysql://duka:secret@host/") == [
-        ("repairs.E002", "REPAIRS_WORKSHOP_URL names no database behind its last /.")
+        ("repairs.W002", "REPAIRS_WORKSHOP_URL names no database behind its last /.")
     ]
 
 
 def test_two_columns_of_one_name_are_an_error(found):
     assert found(columns={"job_id": "Job_Type"}) == [
-        ("repairs.E003", "REPAIRS_WORKSHOP_COLUMNS gives two columns one name.")
+        ("repairs.W003", "REPAIRS_WORKSHOP_COLUMNS gives two columns one name.")
     ]
     assert found(columns={"job_id": "job_type", "job_type": "job_id"}) == []
 
 
 def test_the_administrators_account_is_warned_of(found):
     assert found("mysql+pymysql://root:secret@host/shop") == [
-        ("repairs.W001", "REPAIRS_WORKSHOP_URL is the administrator's account.")
+        ("repairs.W004", "REPAIRS_WORKSHOP_URL is the administrator's account.")
     ]
 
 

@@ -344,6 +344,43 @@ def test_a_password_in_what_a_driver_says_is_not_repeated():
     assert error.detail == "It answered with an error. (RuntimeError: *** and *** at ***)"
 
 
+@pytest.mark.parametrize("space", ["  ", "\t"])
+def test_a_password_is_taken_out_before_spaces_are_and_the_rest_is_cut(space):
+    password = f"two{space}words"
+    url = sa.URL.create("mysql+pymysql", "duka", password, "host", database="shop")
+    layout = Layout(url=url.render_as_string(hide_password=False))
+    before = "x" * 290
+
+    error = failure(layout, sqlite3.OperationalError(f"{before} {password} {password}"))
+
+    assert error.detail == f"It answered with an error. ({before} *** ***)"
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["s3cr€t", "s3cr  €t", "s3\tcr€t", "%€'s3cr", "x" * 280 + "s3cr€t" + "y" * 100, "€" * 400],
+)
+def test_a_password_that_the_driver_cannot_send_is_said_to_be_so_and_not_shown(password):
+    url = sa.URL.create("mysql+pymysql", "duka", password, "127.0.0.1", free_port(), "shop")
+
+    error = failed(Layout(url=url.render_as_string(hide_password=False)))
+
+    assert error.finding == FindingCode.BAD_URL
+    assert error.detail == (
+        "The password in its address has a sign that the driver cannot send: give the account one"
+        " of the letters A to Z, digits and plain signs. (UnicodeEncodeError)"
+    )
+
+
+def test_of_what_can_otherwise_not_be_sent_nothing_is_shown():
+    url = f"mysql+pymysql://duka:secret@{'a' * 300}/shop"
+
+    error = failed(Layout(url=url))
+
+    assert error.finding == FindingCode.UNREACHABLE
+    assert error.detail.endswith("does its firewall let this machine in? (UnicodeError)")
+
+
 @pytest.mark.parametrize(
     ("original", "finding"),
     [

@@ -450,3 +450,41 @@ def test_a_task_goes_on_later_where_its_time_was_too_short(shop, monkeypatch, st
     assert DBTaskResult.objects.filter(task_path="repairs.tasks.collect_source").count() == (
         0 if stopping else 1
     )
+
+
+def test_what_a_task_goes_on_with_is_given_to_no_other(shop, monkeypatch):
+    shop.settings["write_back"] = False
+    monkeypatch.setattr(tasks, "SLICE", timedelta(0))
+    monkeypatch.setattr(collecting, "PAGE", 100)
+    for key in range(1, 251):
+        shop.insert(job_id=key)
+    queued = DBTaskResult.objects.filter(task_path="repairs.tasks.collect_source")
+
+    assert tasks.collect_repairs.func() == 1
+    for _ in range(2):
+        tasks.collect_source.func(shop.source.pk)
+        assert tasks.collect_repairs.func() == 0
+
+    assert queued.count() == 3
+    tasks.collect_source.func(shop.source.pk)
+    assert (queued.count(), Job.objects.count()) == (3, 250)
+    assert tasks.collect_repairs.func() == 1
+
+
+def test_who_goes_on_by_nobody_leaves_the_rest_to_be_begun_at_once(shop, monkeypatch):
+    monkeypatch.setattr(collecting, "PAGE", 100)
+    for key in range(1, 151):
+        shop.insert(job_id=key)
+
+    assert collect(shop, seconds=0).done is False
+    assert services.sources_to_collect() == [shop.source.pk]
+
+
+def test_a_task_leaves_a_source_alone_that_was_turned_off_meanwhile(shop):
+    shop.insert(job_id=1)
+    services.update_source(source_id=shop.source.pk, active=False)
+
+    tasks.collect_source.func(shop.source.pk)
+
+    assert Job.objects.count() == 0
+    assert collect(shop).collected == 1

@@ -137,4 +137,9 @@ def test_a_dry_run_counts_a_job_of_two_spellings_once(sqlite_table, capsys):
     sqlite_table.insert(job_id="007")
     sqlite_table.insert(job_id="7")
 
-    assert run(capsys, "--dry-run").startswith("workshop: 1 taken in, 1 of them")
+    assert run(capsys, "--dry-run") == (
+        "007: aside: job_id is '007', which is 7: so is that of another row, '7', which is the job"
+        " of this number.\n"
+        "workshop: 1 taken in, 1 of them as there before us, 0 followed, 1 set aside, if it were"
+        " done.\n"
+    )

@@ -52,6 +52,18 @@ def test_updates_grow_by_one_for_each_status_and_the_last_is_the_status_shown():
     assert {tuple(each) for each in document["updates"]} == {("timestamp", "status")}
 
 
+def test_a_word_that_is_the_clients_own_stands_in_the_updates_alone():
+    job = JobFactory.create(
+        status=JobStatus.OPENED,
+        updates=[{"at": "2022-03-21T07:00:00+00:00", "status": "In the shop", "by": "client"}],
+    )
+
+    document = services.document_of(job)
+
+    assert document["job_status"] == "OPENED"
+    assert [each["status"] for each in document["updates"]] == ["In the shop"]
+
+
 def test_a_job_without_updates_shows_its_status():
     assert services.document_of(JobFactory.create(updates=[]))["job_status"] == "OPENED"
 

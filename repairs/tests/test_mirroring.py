@@ -32,6 +32,7 @@ SAMPLE = {
 def test_the_document_is_the_contract_s(mongo):
     job = JobFactory.create(
         key=123,
+        statuses=("NEW",),
         updates=[{"at": "2022-03-21T07:00:00+00:00", "status": "New", "by": "client"}],
     )
     documents_changed([job.pk])

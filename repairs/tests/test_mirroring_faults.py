@@ -220,6 +220,32 @@ def test_a_password_in_an_error_is_taken_out(settings):
     assert mirroring._told("s3cr%2Ft is s3cr/t") == "… is …"
 
 
+def test_a_password_is_taken_out_as_pymongo_reads_it_and_before_the_rest_is_cut(settings):
+    settings.MONGO_URL = "mongodb://duka:two++words@host/shop"
+
+    assert mirroring._told("x" * 495 + "two  words") == "x" * 495 + "…"
+
+
+def test_a_file_of_the_address_that_is_not_there_is_told_and_the_rest_waits(settings, db, tmp_path):
+    settings.MONGO_URL = (
+        f"mongodb://duka:s3cr@127.0.0.1:{free_port()}/shop?tls=true&tlsCAFile={tmp_path}/none.pem"
+    )
+    cache.clear()
+    changed_jobs(2)
+
+    assert services.write_due_documents() == 0
+
+    rows = list(DocumentWrite.objects.order_by("due_at", "job"))
+    assert [(row.attempts, row.fence) for row in rows] == [(0, None)] * 2
+    assert [row.error for row in rows] == [rows[0].error, ""]
+    assert rows[0].error == (
+        "MongoDB cannot be reached. Can the files be read that MONGO_URL names?"
+        f" ([Errno 2] No such file or directory: '{tmp_path}/none.pem')"
+    )
+    # It is left in peace for a while.
+    assert not services.documents_due()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_between_write_and_settle_leaves_the_row(mongo):
     [job] = changed_jobs()

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError
 
 from repairs.exceptions import AmbiguousJob
-from repairs.models import Aside, DocumentWrite, Job, JobNote, looked_for
+from repairs.models import Aside, DocumentWrite, Job, JobNote, looked_for, phone_key
 from repairs.services import find_job
 
 from .factories import JobFactory, SourceFactory
@@ -108,6 +108,23 @@ def test_a_job_is_looked_for_by_name_postcode_and_the_end_of_its_number():
     assert looked_for(
         firstname=" John", lastname="Smith ", postcode="sg13 7tz", mobile="+447770 123456"
     ) == {"client_key": "SMITH JOHN", "postcode_key": "SG137TZ", "phone_key": "770123456"}
+
+
+@pytest.mark.parametrize(
+    ("mobile", "key"),
+    [
+        ("0722000123", "722000123"),
+        ("+254 (722) 000-123", "722000123"),
+        ("٠٧٢٢٠٠٠١٢٣", "722000123"),
+        ("\uff10\uff17\uff12\uff12 000123", "722000123"),
+        ("0722000123²", "722000123"),
+        ("0722000123" + " " * 40 + "0733111222", "722000123"),
+        ("0722000123" + " " * 38 + "0733111222", "200012307"),
+        ("", ""),
+    ],
+)
+def test_the_end_of_a_number_is_that_of_the_number_which_is_read(mobile, key):
+    assert phone_key(mobile) == key
 
 
 def test_rows_say_what_they_are_of():

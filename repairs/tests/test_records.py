@@ -19,6 +19,12 @@ from .test_moving import TestCorrecting
 
 pytestmark = pytest.mark.django_db
 PHONE = "+447770123456"
+# Digits that are not 0 to 9, and a second number behind the first.
+ODDLY_WRITTEN = [
+    "٠٧٢٢٠٠٠٠٠١",
+    "\uff10\uff17\uff12\uff12\uff10\uff10\uff10\uff10\uff10\uff11",
+    "0722000001" + " " * 45 + "0733111222",
+]
 # How a client may have written it, and the shop's own number.
 WRITTEN = ["+447770 123456", "+44 (7770) 123-456", "+4407770123456"]
 KENYAN = "+254722000001"
@@ -75,7 +81,9 @@ class TestAsked:
 
         assert (data["repairs"], data["repairs_set_aside"]) == ([], [theirs.row])
 
-    @pytest.mark.parametrize("mobile", ["0722000001", "+254 722 000001", "(0722) 000-001"])
+    @pytest.mark.parametrize(
+        "mobile", ["0722000001", "+254 722 000001", "(0722) 000-001", *ODDLY_WRITTEN]
+    )
     @pytest.mark.parametrize("phone", [None, KENYAN])
     def test_however_it_is_written_it_is_the_same_number(self, shopper, mobile, phone):
         CustomerFactory.create(user=shopper, phone=KENYAN)
@@ -185,6 +193,26 @@ class TestForgotten:
         }
         another.refresh_from_db()
         assert another.row["client_lastname"] == "Smith"
+
+    @pytest.mark.parametrize("mobile", ODDLY_WRITTEN)
+    def test_however_oddly_a_number_was_written_it_is_forgotten(self, shopper, mobile):
+        CustomerFactory.create(user=shopper, phone=KENYAN)
+        unread = JobFactory.create(key=123, mobile=mobile, phone=None)
+        job = JobFactory.create(key=124, mobile=mobile, phone=KENYAN)
+        theirs = aside(job, "twelve", client_mobile=mobile)
+        another = aside(job, "thirteen", client_mobile="٠٧٢٢٠٠٠٠٠٢")
+
+        assert customers.personal_data(user=shopper)["repairs_set_aside"] == [theirs.row]
+        delete_account(user=shopper)
+
+        for each in (unread, job, theirs, another):
+            each.refresh_from_db()
+        assert [(each.lastname, each.mobile) for each in (unread, job)] == [("", "")] * 2
+        assert (theirs.row["client_lastname"], theirs.row["client_mobile"]) == ("", "")
+        assert (another.row["client_lastname"], another.row["client_mobile"]) == (
+            "Smith",
+            "٠٧٢٢٠٠٠٠٠٢",
+        )
 
     def test_others_jobs_stay_as_they_are(self, shopper, customer):
         job = JobFactory.create(mobile="+447770 123457", phone="+447770123457")

@@ -98,6 +98,25 @@ def test_what_the_client_wrote_at_length_is_cut():
     assert data["product"].startswith("spider catcher spider")
 
 
+@pytest.mark.parametrize(
+    "link", ["http://evil.example", "HTTPS://evil.example/x", "www.evil.example", "evil.example/x"]
+)
+def test_a_link_that_the_client_wrote_is_not_sent_as_ours(link):
+    message = tell(JobFactory.create(key=123, lastname=f"Smith {link}", product_type=f"TV {link}"))
+
+    assert message.body.startswith("Duka: customer, we have received your item, job 00123: ")
+    assert "evil" not in message.body
+
+
+@pytest.mark.parametrize("words", ["St. John", "St.John", "TV 32.5in w/o stand", "a.b / c", "1/2"])
+def test_words_that_are_no_link_are_sent_as_they_are(words):
+    job = JobFactory.create(firstname="", lastname=words, product_type=words)
+
+    data = services.data_of_id(job.full_id)
+
+    assert (data["customer"], data["product"]) == (words, words)
+
+
 def test_words_are_shown_on_a_real_job():
     for event in signals.REPAIR_EVENTS:
         assert event.data_of is services.data_of_id

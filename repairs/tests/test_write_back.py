@@ -107,7 +107,7 @@ def test_a_job_that_is_gone_there_is_not_tried_for_ever(shop):
     assert Job.objects.get().write_due is False
 
 
-def test_a_word_that_cannot_be_asked_for_is_not_tried_for_ever(shop):
+def test_a_word_that_cannot_be_asked_for_is_left_for_a_person(shop):
     shop.execute("UPDATE Jobs SET job_status = 'Ope' || char(0) || 'ned'")
     collect(shop, thorough=True)
     assert Job.objects.get().client_status == "Opened"
@@ -115,7 +115,8 @@ def test_a_word_that_cannot_be_asked_for_is_not_tried_for_ever(shop):
 
     collect(shop)
 
-    assert Job.objects.get().write_due is False
+    job = Job.objects.get()
+    assert (job.write_due, job.conflict) == (False, "Opened")
 
 
 def test_one_that_moved_on_meanwhile_is_written_again(shop, monkeypatch):
@@ -270,3 +271,149 @@ def test_one_that_is_as_it_was_by_the_time_we_look_is_tried_again(shop, monkeypa
     monkeypatch.undo()
 
     assert collect(shop).written == 1
+
+
+REFUSING = {
+    "a trigger": "CREATE TRIGGER no BEFORE UPDATE ON Jobs FOR EACH ROW IF OLD.job_id = 1 THEN"
+    " SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'frozen'; END IF",
+    "a list of words": "ALTER TABLE Jobs MODIFY job_status ENUM('New', 'OPENED', 'Closed')",
+    "a short column": "ALTER TABLE Jobs MODIFY job_status varchar(6)",
+}
+
+
+@pytest.mark.parametrize(
+    ("refusing", "said"),
+    [
+        ("a trigger", "(1644: frozen)"),
+        ("a list of words", "(1265: Data truncated for column 'job_status' at row 1)"),
+        ("a short column", "(1406: Data too long for column 'job_status' at row 1)"),
+    ],
+)
+def test_a_job_that_is_refused_holds_up_no_other_and_is_tried_seldom(client_table, refusing, said):
+    collect(client_table)
+    for key in (1, 2, 3):
+        client_table.insert(job_id=key)
+    collect(client_table)
+    client_table.execute(REFUSING[refusing])
+    for key, status in ((1, "CANCELLED"), (2, "OPENED")):
+        Job.objects.filter(key=key).update(status=status, write_due=True)
+    client_table.set_status(2, "OPENED")
+    client_table.set_status(3, "Closed")
+
+    done = collect(client_table, thorough=True)
+
+    source = client_table.source
+    assert (done.written, done.followed, client_table.status(1)) == (1, 1, "OPENED")
+    assert list(Job.objects.order_by("key").values_list("status", "write_due")) == [
+        ("CANCELLED", True),
+        ("OPENED", False),
+        ("CLOSED", False),
+    ]
+    assert (source.failures, source.failing_since, source.error_code) == (0, None, "failed")
+    assert source.error == (
+        f"The status of job 00001 cannot be written back: It answered with an error. {said}"
+    )
+    waits = Job.objects.get(key=1).write_next_at - timezone.now()
+    assert timedelta(minutes=4) < waits <= timedelta(minutes=5)
+
+    client_table.execute("DROP TRIGGER IF EXISTS no")
+    client_table.execute("ALTER TABLE Jobs MODIFY job_status varchar(32)")
+    assert collect(client_table).written == 0
+    assert client_table.source.error_code == "failed"
+    Job.objects.filter(key=1).update(write_next_at=timezone.now())
+    assert collect(client_table).written == 1
+    assert (client_table.status(1), client_table.source.error) == ("CANCELLED", "")
+    assert Job.objects.get(key=1).write_next_at is None
+
+
+def test_what_was_refused_is_tried_at_once_where_the_source_is_changed(shop, monkeypatch):
+    move("CANCELLED")
+    asked = answering(monkeypatch, FindingCode.FAILED)
+    collect(shop)
+    collect(shop)
+    assert asked == [1]
+
+    services.update_source(source_id=shop.source.pk, statuses={"Gone": "CANCELLED"})
+    monkeypatch.undo()
+
+    assert collect(shop).written == 1
+    assert (shop.status(1), shop.source.error) == ("Gone", "")
+
+
+def test_a_failure_that_is_over_is_not_shown_though_a_job_is_refused(shop, monkeypatch):
+    move("CANCELLED")
+    answering(monkeypatch, FindingCode.FAILED)
+    collect(shop)
+    monkeypatch.undo()
+    Source.objects.update(failing_since=timezone.now(), failures=1, error="It was down.")
+
+    collect(shop)
+
+    assert (shop.source.error, shop.source.error_code) == ("", "")
+
+
+def test_the_comparison_does_not_wait_for_what_may_not_be_written(shop, monkeypatch):
+    move("JOB COMPLETED")
+    shop.insert(job_id=2, job_status="CLOSED")
+    answering(monkeypatch, FindingCode.UNREACHABLE)
+    Source.objects.update(swept_at=None)
+
+    with pytest.raises(SourceFailed):
+        collect(shop)
+
+    assert Job.objects.get(key=2).status == "CLOSED"
+    assert Source.objects.get().swept_at is not None
+
+
+def test_a_status_that_is_null_there_is_written_over_where_a_person_keeps_ours(client_table):
+    collect(client_table)
+    key = client_table.insert()
+    collect(client_table)
+    client_table.set_status(key, None)
+    collect(client_table, thorough=True)
+    assert Job.objects.get().conflict == "(empty)"
+
+    services.settle_conflict(job_id=Job.objects.get().pk, keep="ours", by=None)
+
+    assert collect(client_table).written == 1
+    job = Job.objects.get()
+    assert (client_table.status(key), job.client_status, job.write_due, job.conflict) == (
+        "OPENED",
+        "OPENED",
+        False,
+        "",
+    )
+
+
+def test_a_word_with_a_sign_that_we_cannot_keep_is_left_for_a_person(client_table):
+    collect(client_table)
+    key = client_table.insert(job_status="New\0")
+
+    collect(client_table, thorough=True)
+
+    job = Job.objects.get()
+    assert (job.status, job.conflict, job.write_due) == ("OPENED", "New", False)
+    assert client_table.status(key) == "New\0"
+    services.settle_conflict(job_id=job.pk, keep="ours", by=None)
+    collect(client_table)
+    assert Job.objects.get().conflict == "New"
+
+
+def test_a_key_with_zeros_before_it_is_written_back_as_it_stands_there(client_table):
+    client_table.execute("ALTER TABLE Jobs MODIFY job_id varchar(10)")
+    client_table.insert(job_id="00007", job_status="OPENED")
+    collect(client_table)
+    client_table.insert(job_id="00123")
+
+    assert collect(client_table).written == 1
+
+    assert client_table.status("00123") == "OPENED"
+    old, new = Job.objects.order_by("key")
+    assert [(job.key, job.key_text, job.baseline) for job in (old, new)] == [
+        (7, "00007", True),
+        (123, "00123", False),
+    ]
+    for job in (old, new):
+        services.move_job(job_id=job.pk, to=JobStatus.CANCELLED, by=None)
+    assert collect(client_table, thorough=True).written == 2
+    assert [row["job_status"] for row in client_table.rows()] == ["CANCELLED", "CANCELLED"]

@@ -130,6 +130,46 @@ def test_the_caller_s_address_is_the_one_that_aws_saw_and_cookies_come(monkeypat
     ]
 
 
+def test_what_is_beyond_latin_1_comes_as_its_bytes_and_the_rest_as_it_is(monkeypatch):
+    seen = []
+    monkeypatch.setattr(handlers, "application", lambda environ, start: seen.append(environ) or [])
+
+    call(
+        "GET",
+        "/healthz",
+        query="x=€",
+        headers={"user-agent": "€", "accept-language": "Zoë", "content-type": "text/€"},
+        cookies=["name=J€"],
+    )
+
+    names = ["QUERY_STRING", "HTTP_USER_AGENT", "HTTP_ACCEPT_LANGUAGE", "CONTENT_TYPE"]
+    euro = "â\x82¬"
+    assert [seen[0][name] for name in names] == [f"x={euro}", euro, "Zoë", f"text/{euro}"]
+    assert seen[0]["HTTP_COOKIE"] == f"name=J{euro}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"query": "x=€"},
+        {"cookies": ["name=J€"]},
+        {"headers": {"user-agent": "€", "x-request-id": "€", "if-match": "€", "origin": "€"}},
+        {"headers": {"authorization": "Bearer x€"}},
+    ],
+)
+def test_no_sign_in_a_request_is_too_much(db, given):
+    assert call("GET", "/api/v1/repairs/", **given)["statusCode"] == 401
+
+
+def test_a_query_in_plain_signs_is_understood(token):
+    JobFactory.create(key=123, lastname="Łukasz")
+    JobFactory.create(key=124)
+
+    answer = call("GET", "/api/v1/repairs/", query="client=Łukasz", headers=token)
+
+    assert [job["job_id"] for job in json.loads(answer["body"])["results"]] == ["00123"]
+
+
 def test_it_is_always_https(db, settings):
     settings.SECURE_SSL_REDIRECT = True
 
