@@ -302,7 +302,7 @@ class DocumentWrite(models.Model):
 def looked_for(*, firstname: str, lastname: str, postcode: str, mobile: str) -> dict[str, Any]:
     """Return the fields by which a job is found."""
     return {
-        "client_key": f"{lastname.strip()} {firstname.strip()}".upper()[:200],
+        "client_key": " ".join(f"{lastname} {firstname}".upper().split())[:200],
         "postcode_key": "".join(postcode.upper().split())[:40],
         "phone_key": phone_key(mobile),
     }

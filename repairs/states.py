@@ -45,16 +45,17 @@ def status_meant(word: str, others: dict[str, str] | None = None) -> JobStatus |
 
     Capitals, underscores and spaces do not matter. `others` are the client's own words.
     """
-    plain = _plain(word)
+    said = plain(word)
     for own, status in (others or {}).items():
-        if _plain(own) == plain:
+        if plain(own) == said:
             return JobStatus(status)
-    if plain in _SPELLINGS:
-        return _SPELLINGS[plain]
-    return JobStatus(plain) if plain in JobStatus.values else None
+    if said in _SPELLINGS:
+        return _SPELLINGS[said]
+    return JobStatus(said) if said in JobStatus.values else None
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
+    """Return a word in the form in which words are compared."""
     return " ".join(word.replace("_", " ").upper().split())
 
 

@@ -33,9 +33,9 @@ logger = logging.getLogger("duka.serverless")
 
 # Bytes of an answer, as JSON, that Lambda carries: 6 MB and a little. Some are for its headers.
 LARGEST_ANSWER = 6 * 1024 * 1024 - 64 * 1024
-# Seconds before the end of an invocation from which nothing new is begun: longer than a statement
-# at a client's database, a gateway or MongoDB may take.
-RESERVE = 20
+# Seconds before the end of an invocation from which nothing new is begun: longer than a gateway or
+# MongoDB may take, or the two statements at a client's database that end a round.
+RESERVE = 30
 # Not in base64.
 _TEXT = ("text/", "application/json", "application/javascript", "application/problem+json")
 
@@ -132,8 +132,8 @@ def _collect(ends: float) -> dict[str, str]:
     told = {}
     keys = repairs.sources_to_collect()
     for place, source in enumerate(Source.objects.filter(pk__in=keys).order_by("name")):
-        # What one does not need is there for the others.
-        seconds = (ends - time.monotonic()) / (len(keys) - place)
+        # What one does not need is there for the others, and a share is for what comes after them.
+        seconds = (ends - time.monotonic()) / (len(keys) - place + 1)
         told[source.name] = _round(source, seconds) if seconds > 0 else "no time was left"
     return told
 
@@ -146,6 +146,10 @@ def _round(source: Source, seconds: float) -> str:
     except DomainError as error:
         # Another collector is at it.
         return f"skipped: {error.detail}"
+    except Exception as error:
+        # A fault of ours with one client's data must keep neither the others' jobs nor any SMS.
+        logger.exception("%s could not be collected from", source.name)
+        return f"failed: {type(error).__name__}"
     end = "" if done.done else "; there is more"
     return f"{done.collected} collected, {done.followed} followed, {done.written} written back{end}"
 

@@ -50,9 +50,14 @@ class RepairLayoutSerializer(serializers.Serializer[Any]):
     write_back = serializers.BooleanField()
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+class _KeyField(serializers.Field[Any, Any, Any, Any]):
+    """A `job_id` as the client has it: text, where its column is."""
+
+
 class RepairBaselineSerializer(serializers.Serializer[Any]):
-    to = serializers.IntegerField(help_text="The highest `job_id` that was there before us.")
-    after = serializers.IntegerField(
+    to = _KeyField(help_text="The highest `job_id` that was there before us.")
+    after = _KeyField(
         allow_null=True, help_text="All up to this one are taken in; null: nothing yet."
     )
 

@@ -112,6 +112,8 @@ def _collect(run: Run) -> None:
 def look_for_new(run: Run) -> None:
     """Look at all that is NEW, from where the last round stopped."""
     source = run.source
+    if run.thorough:
+        hold(source, scan_after=None, scan_begun_at=None)
     if isinstance(source.scan_after, int):
         # It takes several rounds: the newest do not wait for their turn.
         newest = Job.objects.filter(source=source).aggregate(key=Max("key"))["key"]

@@ -7,7 +7,7 @@ from core.errors import FieldError
 from core.stored import storable
 from repairs.clients import COLUMNS
 from repairs.exceptions import BadMapping
-from repairs.states import JobStatus
+from repairs.states import JobStatus, plain
 
 # Of a name; databases take 64 or 128 signs.
 LONGEST = 128
@@ -27,7 +27,8 @@ def checked_changes(changes: Mapping[str, Any], *, beside: Mapping[str, str]) ->
     errors = [
         *_switches(changes),
         *_table(changes.get("table", "")),
-        *_columns(changes.get("columns", {}), beside),
+        # Where they stay as they are they may be wrong by the settings, which is not mended here.
+        *(_columns(changes["columns"], beside) if "columns" in changes else ()),
         *_statuses(changes.get("statuses", {})),
     ]
     if errors:
@@ -104,7 +105,7 @@ def _statuses(given: object) -> list[FieldError]:
             known = ", ".join(JobStatus.values)
             detail = f"{word} must lead to one of {known}."
             errors.append(_error("statuses", word, detail=detail))
-        elif meant.setdefault(" ".join(word.replace("_", " ").upper().split()), status) != status:
+        elif meant.setdefault(plain(word), status) != status:
             detail = f"{word} would mean two things: capitals do not matter."
             errors.append(_error("statuses", word, detail=detail))
     return errors

@@ -9,7 +9,7 @@ from core import clock
 from repairs.models import Aside, Job, Source
 from repairs.states import JobStatus
 
-from .sources import is_configured
+from .sources import is_configured, layout_of
 
 _OF_SOURCE = ("source",)
 
@@ -19,7 +19,7 @@ def measure() -> Iterator[Metric]:
     sources = list(Source.objects.order_by("name"))
     yield from _sources(sources)
     yield _set_aside(sources)
-    yield from _jobs()
+    yield from _jobs(sources)
 
 
 def _sources(sources: list[Source]) -> Iterator[Metric]:
@@ -61,7 +61,7 @@ def _set_aside(sources: list[Source]) -> Metric:
     return aside
 
 
-def _jobs() -> Iterator[Metric]:
+def _jobs(sources: list[Source]) -> Iterator[Metric]:
     # By the index of the status alone; with the source beside it each job would be read.
     counted = dict(Job.objects.order_by().values_list("status").annotate(jobs=Count("pk")))
     jobs = GaugeMetricFamily("duka_repairs_jobs", "Jobs by their status.", labels=("status",))
@@ -73,8 +73,10 @@ def _jobs() -> Iterator[Metric]:
         "Jobs at which a person is to look.",
         value=Job.objects.needing_attention().count(),
     )
+    # Of one that is only read nobody waits for it to know.
+    writable = [each for each in sources if is_configured(each) and layout_of(each).write_back]
     yield GaugeMetricFamily(
         "duka_repairs_write_due",
         "Jobs of which the client's database does not know the status yet.",
-        value=Job.objects.to_write_back().count(),
+        value=Job.objects.to_write_back().filter(source__in=writable).count(),
     )

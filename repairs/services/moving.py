@@ -24,7 +24,12 @@ CLIENT, DUKA, OURS = "client", "duka", "ours"
 
 
 def locked(job_id: int) -> Job:
-    return Job.objects.select_related("source").select_for_update(of=("self",)).get(pk=job_id)
+    # Not against those that only refer to it, as the outbox of documents does.
+    return (
+        Job.objects.select_related("source")
+        .select_for_update(of=("self",), no_key=True)
+        .get(pk=job_id)
+    )
 
 
 @transaction.atomic

@@ -46,7 +46,8 @@ def forget_customer(*, customer: Customer) -> None:
         # Somebody else's as well, and so not theirs alone.
         return
     # Locked first: who moves one meanwhile tells it in its own transaction.
-    jobs = _theirs(phone, Job.objects.for_display().select_for_update(of=("self",)).order_by("pk"))
+    locked = Job.objects.for_display().select_for_update(of=("self",), no_key=True)
+    jobs = _theirs(phone, locked.order_by("pk"))
     keys = [job.pk for job in jobs]
     Job.objects.filter(pk__in=keys).update(**_BLANK, phone="", phone_error="", updated_at=Now())
     JobNote.objects.filter(job__in=keys).update(text="")

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from repairs.clients import Layout
 from repairs.exceptions import SourceInactive, UnknownSource
 from repairs.models import Job, Source
-from repairs.states import JobStatus, status_meant
+from repairs.states import JobStatus, plain, status_meant
 
 from .mapping import checked_changes
 
@@ -54,9 +54,15 @@ def layout_of(source: Source) -> Layout:
         url=given["url"],
         table=source.table or given["table"],
         columns={**given["columns"], **source.columns},
-        statuses={**given["statuses"], **source.statuses},
+        statuses=_statuses(given["statuses"], source.statuses),
         write_back=write_back,
     )
+
+
+def _statuses(given: dict[str, str], own: dict[str, str]) -> dict[str, str]:
+    """Return a source's own words, and those of the settings' that it does not spell otherwise."""
+    known = set(map(plain, own))
+    return {**own, **{word: status for word, status in given.items() if plain(word) not in known}}
 
 
 def meaning_in(source: Source) -> Callable[[str], JobStatus | None]:

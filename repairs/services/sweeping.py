@@ -45,7 +45,7 @@ def sweep(run: Run) -> None:
         LeaseLost: another collector has the source by now.
     """
     source = run.source
-    if source.sweep_begun_at is None:
+    if run.thorough or source.sweep_begun_at is None:
         if not (run.thorough or _is_due(source)):
             return
         hold(source, sweep_begun_at=source.tried_at, sweep_after=None, sweep_seconds=0)

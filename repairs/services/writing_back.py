@@ -123,7 +123,7 @@ def _look_why_not(run: Run, job: Job) -> None:
     word = word_of(found)
     if word != job.client_status:
         follow(run, job_id=job.pk, word=word, base=job.client_status)
-    elif found is not None and str(found) != word:
+    elif isinstance(found, bytes) or (found is not None and str(found) != word):
         # What stands there cannot be asked for: a person is to look at it.
         _write_no_more(run, job, conflict=shown(found).strip() or "(empty)")
 

@@ -430,3 +430,22 @@ def test_a_source_that_is_changed_is_tried_at_once(sqlite_table):
     services.collect(source_id=source.pk)
     source.refresh_from_db()
     assert (source.error, source.failing_since) == ("", None)
+
+
+def test_what_is_wrong_by_the_settings_does_not_keep_a_source_from_being_stopped(sqlite_table):
+    sqlite_table.settings["columns"] = {"client_mobile": "job_type"}
+
+    source = services.update_source(source_id=sqlite_table.source.pk, active=False)
+
+    assert source.active is False
+
+
+def test_a_word_of_the_source_goes_before_that_of_the_settings_however_it_is_spelt(sqlite_table):
+    sqlite_table.settings["statuses"] = {"In the shop": "NEW", "Away": "CLOSED"}
+    source = sqlite_table.source
+    source.statuses = {"IN THE SHOP": "OPENED"}
+
+    layout = services.layout_of(source)
+
+    assert layout.meaning("In the shop") == "OPENED"
+    assert layout.statuses == {"IN THE SHOP": "OPENED", "Away": "CLOSED"}

@@ -84,10 +84,19 @@ def test_jobs_are_counted_by_their_status_and_by_what_they_need():
     }
 
 
+def test_nobody_waits_for_a_database_that_is_only_read_to_know_of_a_move(settings):
+    JobFactory.create(write_due=True)
+    read_only = {**settings.REPAIR_SOURCES["idle"], "write_back": False}
+    settings.REPAIR_SOURCES = {**settings.REPAIR_SOURCES, "workshop": read_only}
+
+    assert numbers()["duka_repairs_write_due"] == 0
+
+
 def test_the_statements_stay_few_however_many_sources_there_are(django_assert_num_queries):
+    SourceFactory.create(name="workshop")
     with django_assert_num_queries(5):
         numbers()
-    for name in ("workshop", "new", "idle"):
+    for name in ("new", "idle"):
         JobFactory.create(source=SourceFactory.create(name=name))
     with django_assert_num_queries(5):
         numbers()

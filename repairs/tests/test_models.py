@@ -106,8 +106,8 @@ def test_what_needs_a_persons_eye_is_said_and_found():
 
 def test_a_job_is_looked_for_by_name_postcode_and_the_end_of_its_number():
     assert looked_for(
-        firstname=" John", lastname="Smith ", postcode="sg13 7tz", mobile="+447770 123456"
-    ) == {"client_key": "SMITH JOHN", "postcode_key": "SG137TZ", "phone_key": "770123456"}
+        firstname=" John  Paul", lastname="Smith ", postcode="sg13 7tz", mobile="+447770 123456"
+    ) == {"client_key": "SMITH JOHN PAUL", "postcode_key": "SG137TZ", "phone_key": "770123456"}
 
 
 @pytest.mark.parametrize(

@@ -204,3 +204,16 @@ def test_a_status_that_the_client_emptied_is_kept_for_a_person(shop, word):
 
     job = Job.objects.get()
     assert (job.status, job.conflict) == ("OPENED", "(empty)")
+
+
+def test_asked_for_by_a_person_it_begins_with_the_first_again(shop, small_pages):
+    fill(shop, 250, word="OPENED")
+    collect(shop, thorough=True)
+    Source.objects.update(sweep_after=100, sweep_begun_at=timezone.now(), scan_after=200)
+    shop.set_status(7, "JOB COMPLETED")
+    shop.set_status(150, "NEW")
+
+    assert collect(shop, thorough=True).followed == 2
+
+    assert Job.objects.get(key=7).status == "JOB COMPLETED"
+    assert Job.objects.get(key=150).conflict == "NEW"

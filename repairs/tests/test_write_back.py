@@ -417,3 +417,21 @@ def test_a_key_with_zeros_before_it_is_written_back_as_it_stands_there(client_ta
         services.move_job(job_id=job.pk, to=JobStatus.CANCELLED, by=None)
     assert collect(client_table, thorough=True).written == 2
     assert [row["job_status"] for row in client_table.rows()] == ["CANCELLED", "CANCELLED"]
+
+
+def test_bytes_that_are_no_text_are_left_for_a_person_again(client_table):
+    collect(client_table)
+    client_table.execute("ALTER TABLE Jobs MODIFY job_status varbinary(40)")
+    key = client_table.insert()
+    collect(client_table)
+    client_table.execute("UPDATE Jobs SET job_status = X'FF'")
+    collect(client_table, thorough=True)
+    job = Job.objects.get()
+    assert job.conflict == "b'\\xff'"
+    services.settle_conflict(job_id=job.pk, keep="ours", by=None)
+
+    collect(client_table)
+
+    job.refresh_from_db()
+    assert (job.conflict, job.write_due) == ("b'\\xff'", False)
+    assert client_table.rows()[0]["job_id"] == key

@@ -300,3 +300,27 @@ def test_the_work_is_repeated_until_nothing_is_left():
 
     assert handlers._repeat(lambda: left.pop(0), float("inf")) == 5
     assert left == [7]
+
+
+def test_a_fault_of_ours_with_one_source_is_named_and_holds_nothing_up(workshop, monkeypatch):
+    monkeypatch.setattr(handlers.repairs, "collect", lambda **_: 1 // 0)
+    monkeypatch.setattr(handlers.notifications, "deliver_due_messages", iter([2, 0]).__next__)
+
+    told = handlers.collect(SCHEDULED, Context())
+
+    assert told["collected"] == {"workshop": "failed: ZeroDivisionError"}
+    assert told["messages"] == 2
+
+
+def test_collecting_leaves_time_for_what_comes_after_it(workshop, monkeypatch):
+    given = []
+
+    def collect(*, source_id, seconds):
+        given.append(seconds)
+        return handlers.repairs.Round()
+
+    monkeypatch.setattr(handlers.repairs, "collect", collect)
+
+    handlers.collect(SCHEDULED, Context(seconds=handlers.RESERVE + 1000))
+
+    assert [round(seconds, -1) for seconds in given] == [500]
