@@ -17,6 +17,8 @@ from .states import OPEN, AsideReason, FindingCode, JobStatus
 LARGEST_KEY = 2**63 - 1
 # Signs of what a client wrote as a number, of which the rest is never one.
 LONGEST_MOBILE = 50
+# Digits at its end by which a number is found, which are the same however it is written.
+PHONE_KEY_LENGTH = 9
 
 
 class Source(models.Model):
@@ -139,7 +141,7 @@ class Job(models.Model):
     # What is looked for, as it is looked for: "SMITH JOHN", "SG137TZ", the last nine digits.
     client_key = models.TextField(blank=True, editable=False)
     postcode_key = models.TextField(blank=True, editable=False)
-    phone_key = models.CharField(max_length=9, blank=True, editable=False)
+    phone_key = models.CharField(max_length=PHONE_KEY_LENGTH, blank=True, editable=False)
     # It was there before us, and so nobody was told of it.
     baseline = models.BooleanField(default=False, editable=False)
     # The client's database has not heard of its status yet.
@@ -313,5 +315,5 @@ def phone_key(mobile: str) -> str:
 
     Of as many signs as its reader takes, and in 0 to 9, whatever a client's own digits are.
     """
-    digits = "".join(filter(str.isdecimal, mobile[:LONGEST_MOBILE]))[-9:]
+    digits = "".join(filter(str.isdecimal, mobile[:LONGEST_MOBILE]))[-PHONE_KEY_LENGTH:]
     return digits if digits.isascii() else "".join(str(decimal(each)) for each in digits)

@@ -32,7 +32,7 @@ class RepairUpdateType(graphene.ObjectType):
         name = "RepairUpdate"
 
     at = graphene.NonNull(graphene.DateTime, description="When the shop knew of it.")
-    status = graphene.NonNull(graphene.String, description="In whose words it came.")
+    status = graphene.NonNull(graphene.String, description="In the words of whoever said it.")
     by = graphene.String(
         description="Name of who moved it, `client` or `duka`; null: somebody who is here no more."
     )
@@ -74,7 +74,7 @@ class RepairType(ModelType):
     source = graphene.NonNull(graphene.String, description="Whose database it came from.")
     status = graphene.NonNull(_STATUS, description="Where it stands.")
     job_status = graphene.NonNull(
-        graphene.String, description="The same in whose words it came, as in REST's document."
+        graphene.String, description="The same in the capitals of whoever wrote it, as in REST."
     )
     client_status = graphene.NonNull(
         graphene.String, description="What stood in the client's database last."
@@ -127,7 +127,7 @@ class RepairType(ModelType):
         return self.source.name
 
     def resolve_job_status(self: Job, info: GraphQLResolveInfo) -> str:
-        return str(services.document_of(self)["job_status"])
+        return services.job_status_of(self)
 
     def resolve_allowed(self: Job, info: GraphQLResolveInfo) -> list[JobStatus]:
         return sorted(self.state.allowed)

@@ -8,13 +8,12 @@ from demo.client import UNKNOWN_WORD_AT
 from repairs.models import Job
 
 from .test_graphql_examples import signed_in
-from .workshop import workshop  # noqa: F401  lets the shop follow it
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def baraka(db, workshop):  # noqa: F811  the fixture itself
+def baraka(db, workshop):
     cache.clear()
     call_command("load_demo", verbosity=0)
     return signed_in("employee")

@@ -10,12 +10,10 @@ from accounts.models import User
 from notifications.models import Message
 from repairs.models import Aside, Job, Source
 
-from .workshop import workshop  # noqa: F401  a fixture
-
 pytestmark = pytest.mark.django_db
 
 
-def test_what_was_there_is_a_baseline_and_what_is_brought_is_told(api_as, workshop):  # noqa: F811
+def test_what_was_there_is_a_baseline_and_what_is_brought_is_told(api_as, workshop):
     call_command("load_demo", verbosity=0)
     employee = api_as(User.objects.get(email="employee@duka.example"))
 
@@ -40,7 +38,7 @@ def test_what_was_there_is_a_baseline_and_what_is_brought_is_told(api_as, worksh
     assert document["product"] == {"product_id": "123", "product_type": "spider catcher"}
 
 
-def test_loading_twice_brings_nothing_twice(workshop):  # noqa: F811
+def test_loading_twice_brings_nothing_twice(workshop):
     call_command("load_demo", verbosity=0)
     call_command("load_demo", verbosity=0)
 
@@ -56,7 +54,7 @@ def test_without_a_workshop_nobody_s_jobs_are_looked_for(settings, tmp_path):
     assert Job.objects.count() == 0
 
 
-def test_a_shop_opens_though_its_workshop_s_file_is_none(workshop):  # noqa: F811
+def test_a_shop_opens_though_its_workshop_s_file_is_none(workshop):
     workshop.prepare()
     with contextlib.closing(sqlite3.connect(workshop.file)) as connection:
         connection.execute("ALTER TABLE Jobs RENAME COLUMN client_mobile TO phone")

@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from accounts.models import User
 from core.admin import NOTHING_TO_SAVE, MovingAdmin, ReadOnly, Verb, named
 from repairs import services
-from repairs.models import LARGEST_KEY, Job, JobNote
+from repairs.models import LARGEST_KEY, PHONE_KEY_LENGTH, Job, JobNote, phone_key
 from repairs.permissions import can_handle_repairs, can_see_repairs
 from repairs.states import JobStatus
 
@@ -295,7 +295,7 @@ def _looked_for(words: str) -> Q:
         key = int(digits)
         if key <= LARGEST_KEY:
             found |= Q(key=key, source__name=name) if name else Q(key=key)
-    digits = "".join(filter(str.isdigit, words))
-    if len(digits) >= 9:
-        found |= Q(phone_key=digits[-9:])
+    ending = phone_key(words)
+    if len(ending) == PHONE_KEY_LENGTH:
+        found |= Q(phone_key=ending)
     return found

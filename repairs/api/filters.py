@@ -7,7 +7,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 
 from core.api.filters import YesNoFilter
-from repairs.models import Aside, Job, Source, looked_for
+from repairs.models import Aside, Job, Source, looked_for, phone_key
 from repairs.states import AsideReason, JobStatus, status_meant
 
 _DAY = "%Y-%m-%d"
@@ -65,7 +65,7 @@ class RepairFilter(_OfSource):
         fields = ()
 
     def of_client(self, jobs: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
-        digits = looked_for(firstname="", lastname="", postcode="", mobile=value)["phone_key"]
+        digits = phone_key(value)
         if digits and not any(map(str.isalpha, value)):
             return jobs.filter(phone_key=digits)
         words = value.upper().split()

@@ -94,7 +94,7 @@ class RepairNoteSerializer(serializers.ModelSerializer[JobNote]):
 
 
 class RepairHistorySerializer(serializers.Serializer[Any]):
-    status = serializers.CharField(help_text="In whose words it came.")
+    status = serializers.CharField(help_text="In the words of whoever said it.")
     by = serializers.CharField(
         allow_null=True,
         help_text="Name of who moved it, `client` or `duka`; null: somebody who is here no more.",

@@ -6,24 +6,22 @@ are asked outside of any transaction of ours.
 
 from .checking import check_source
 from .collecting import collect
-from .documents import document_of
+from .documents import document_of, job_status_of
 from .finding import ID, find_job
 from .leasing import sources_to_collect
 from .measuring import measure
 from .mirroring import MongoFailed, documents_due, open_documents, write_due_documents
 from .moving import add_note, correct_phone, follow_client, move_job, settle_conflict
-from .previewing import Foreseen, preview
+from .previewing import preview
 from .rebuilding import find_strays, rebuild_documents
 from .records import forget_customer, personal_data
 from .rounds import Round
 from .sources import collect_soon, is_configured, layout_of, meaning_in, sync_sources, update_source
 from .status import status_page
-from .storing import take_in
 from .telling import data_of_id, tell
 
 __all__ = [
     "ID",
-    "Foreseen",
     "MongoFailed",
     "Round",
     "add_note",
@@ -39,6 +37,7 @@ __all__ = [
     "follow_client",
     "forget_customer",
     "is_configured",
+    "job_status_of",
     "layout_of",
     "meaning_in",
     "measure",
@@ -51,7 +50,6 @@ __all__ = [
     "sources_to_collect",
     "status_page",
     "sync_sources",
-    "take_in",
     "tell",
     "update_source",
     "write_due_documents",

@@ -23,7 +23,7 @@ def document_of(job: Job) -> dict[str, Any]:
         "job_id": job.job_id,
         "job_date": str(job.job_date),
         "job_type": job.job_type,
-        "job_status": _status_of(job),
+        "job_status": job_status_of(job),
         "customer": {
             "client_firstname": job.firstname,
             "client_lastname": job.lastname,
@@ -41,7 +41,8 @@ def document_of(job: Job) -> dict[str, Any]:
     }
 
 
-def _status_of(job: Job) -> str:
+def job_status_of(job: Job) -> str:
+    """Return where a job stands, as its document says it."""
     word: str = job.updates[-1]["status"] if job.updates else job.status
     return word if status_meant(word) == job.status else job.status
 

@@ -220,7 +220,7 @@ def test_a_note_is_kept_with_who_wrote_it(admin, shopkeeper):
     "words",
     [
         *("123", "00123", "workshop:123", "smith", "Smith John", "john smith", "sg13", "SG13 7TZ"),
-        *("+447770 123456", "07770123456", "SKU-9"),
+        *("+447770 123456", "07770123456", "٠٧٧٧٠١٢٣٤٥٦", "SKU-9"),
     ],
 )
 def test_a_job_is_found_by_what_people_know_of_it(admin, words):

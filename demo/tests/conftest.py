@@ -1,4 +1,4 @@
-"""The workshop that `make run` plays, for tests: import its fixture."""
+"""The workshop that `make run` plays, for tests."""
 
 import pytest
 
