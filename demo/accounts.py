@@ -27,11 +27,11 @@ DEMO_ACCOUNTS = [
         email="employee@duka.example",
         password="employee-demo",  # noqa: S106  the same
         name="Baraka Mwangi",
-        description="employee, handles orders, bookings and repairs",
+        description="employee, handles orders, bookings, repairs and conversations",
         role=Role.EMPLOYEE,
         rights=(
             *("see_orders", "handle_orders", "see_bookings", "handle_bookings"),
-            *("see_repairs", "handle_repairs"),
+            *("see_repairs", "handle_repairs", "see_conversations", "handle_conversations"),
         ),
     ),
     DemoAccount(

@@ -24,6 +24,8 @@ ALL = [
     "bookings.view_booking",
     "catalog.manage_catalogue",
     "catalog.view_product",
+    "conversations.handle_interaction",
+    "conversations.view_interaction",
     "core.change_periodicjob",
     "core.view_periodicjob",
     "core.view_worker",
@@ -210,6 +212,26 @@ def test_rights_are_told_in_a_shopkeepers_words(api):
                 "repairs.view_job",
                 "repairs.manage_sources",
                 "catalog.view_product",
+            ],
+        },
+        {
+            "code": "see_conversations",
+            "label": "See conversations",
+            "permissions": [
+                "conversations.view_interaction",
+                "catalog.view_product",
+                "customers.view_customer",
+            ],
+        },
+        {
+            "code": "handle_conversations",
+            "label": "Handle conversations",
+            "permissions": [
+                "conversations.view_interaction",
+                "conversations.handle_interaction",
+                "catalog.view_product",
+                "customers.view_customer",
+                "notifications.view_message",
             ],
         },
         {

@@ -68,6 +68,18 @@ MEANS = {
         "repairs.manage_sources",
         "catalog.view_product",
     },
+    "see_conversations": {
+        "conversations.view_interaction",
+        "catalog.view_product",
+        "customers.view_customer",
+    },
+    "handle_conversations": {
+        "conversations.view_interaction",
+        "conversations.handle_interaction",
+        "catalog.view_product",
+        "customers.view_customer",
+        "notifications.view_message",
+    },
     "manage_catalogue": {
         "catalog.view_product",
         "catalog.manage_catalogue",

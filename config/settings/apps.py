@@ -18,6 +18,7 @@ DUKA_APPS = [
     "bookings",
     "shipping",
     "repairs",
+    "conversations",
     "uploads",
     "notifications",
 ]

@@ -4,6 +4,7 @@ from .admin import *
 from .apps import *
 from .bookings import *
 from .cache import *
+from .conversations import *
 from .database import *
 from .env import *
 from .files import *

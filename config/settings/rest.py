@@ -92,6 +92,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RepairStatusEnum": "repairs.states.JobStatus",
         "AsideReasonEnum": "repairs.states.AsideReason",
         "FindingCodeEnum": "repairs.states.FindingCode",
+        "ContactChannelEnum": "conversations.states.Channel",
+        "ContactDirectionEnum": "conversations.states.Direction",
         "CartNoticeCodeEnum": "orders.states.CartNoticeCode",
         "MovementKindEnum": "catalog.states.MovementKind",
         "MessageStatusEnum": "notifications.states.MessageStatus",

@@ -64,6 +64,20 @@ SHOP_RIGHTS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Manage clients' databases",
         ("repairs.view_job", "repairs.manage_sources", "catalog.view_product"),
     ),
+    "see_conversations": (
+        "See conversations",
+        ("conversations.view_interaction", "catalog.view_product", "customers.view_customer"),
+    ),
+    "handle_conversations": (
+        "Handle conversations",
+        (
+            "conversations.view_interaction",
+            "conversations.handle_interaction",
+            "catalog.view_product",
+            "customers.view_customer",
+            "notifications.view_message",
+        ),
+    ),
     "manage_catalogue": (
         "Manage catalogue",
         ("catalog.view_product", "catalog.manage_catalogue", "bookings.manage_services"),

@@ -32,7 +32,7 @@ def test_each_account_signs_in_by_a_verified_address_and_its_password(people):
 def test_they_may_what_their_roles_say_and_none_is_a_superuser(people):
     rights = (
         *("see_orders", "handle_orders", "see_bookings", "handle_bookings"),
-        *("see_repairs", "handle_repairs"),
+        *("see_repairs", "handle_repairs", "see_conversations", "handle_conversations"),
     )
     handles = {each for right in rights for each in permissions_of_right(right)}
 

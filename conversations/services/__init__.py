@@ -1,0 +1,1 @@
+"""Verbs of conversations, the only writers of their tables."""
