@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
             ]
         ),
     ),
+    path("", include("conversations.api.extended_urls")),
     path("", include("accounts.pages.urls")),
     path("", include("customers.pages.urls")),
     path("", include("notifications.pages.urls")),

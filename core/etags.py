@@ -1,6 +1,7 @@
 """ETags of single resources, and `If-Match` against lost updates, on verbs as well."""
 
 import hashlib
+from collections.abc import Callable
 
 from django.http import HttpRequest
 from django.utils.http import parse_etags
@@ -14,9 +15,14 @@ class PreconditionFailed(DomainError):
     code = "precondition_failed"
 
 
-def etag_of(representation: object) -> str:
-    """Return the strong ETag of what a GET answers, quotes included."""
-    return f'"{hashlib.sha256(JSONRenderer().render(representation)).hexdigest()[:32]}"'
+def etag_of(representation: object, render: Callable[[object], bytes] | None = None) -> str:
+    """Return the strong ETag of what a GET answers, quotes included.
+
+    Args:
+        render: how it is answered, where that is otherwise than JSON mostly is.
+    """
+    content = (render or JSONRenderer().render)(representation)
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
 
 
 def check_if_match(request: HttpRequest, etag: str) -> None:

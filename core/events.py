@@ -57,6 +57,7 @@ class Event(Signal):
         variables: Mapping[str, str],
         secret: bool = False,
         answer: bool = False,
+        reply: bool = False,
     ) -> None:
         """Declare an event.
 
@@ -67,6 +68,8 @@ class Event(Signal):
                 forgotten once they are sent.
             answer: somebody asked for it this moment, so that it is sent whether or not they
                 want to hear of other things.
+            reply: it answers what somebody wrote, so that it is sent also to who wanted to hear
+                nothing and wrote since.
 
         Raises:
             ValueError: the code is taken, a text uses an undeclared variable or cannot be read,
@@ -78,6 +81,7 @@ class Event(Signal):
         self.variables = dict(variables)
         self.secret = secret
         self.answer = answer
+        self.reply = reply
         for text in texts.values():
             if unknown := template_variables(text) - set(variables):
                 raise ValueError(f"{code}: unknown variables {sorted(unknown)} in its text.")

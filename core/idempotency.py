@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -93,9 +93,14 @@ def run_once(
                     "Content-Type": response.content_type or "application/json",
                     **{name: response[name] for name in _KEPT_HEADERS if name in response},
                 },
-                body=JSONRenderer().render(_repeatable(response)),
+                body=_renderer_of(request).render(_repeatable(response)),
             )
         return response
+
+
+def _renderer_of(request: Request) -> BaseRenderer:
+    """Return what answers this request: another one would write the same otherwise."""
+    return getattr(request, "accepted_renderer", None) or JSONRenderer()
 
 
 def _repeatable(response: Response) -> Any:

@@ -14,6 +14,8 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
+from core.api.bodies import REST_OF_BODY
+
 
 class Request(WSGIRequest):
     """Its query and forms are UTF-8, whatever charset the caller names; its body is whole."""
@@ -22,7 +24,11 @@ class Request(WSGIRequest):
         # The server has put the chunks together, and says so.
         if environ.get("wsgi.input_terminated") and "HTTP_TRANSFER_ENCODING" in environ:
             # One byte more than is allowed, so that the rest of Duka sees that it is too much.
-            body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+            stream = environ["wsgi.input"]
+            body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+            if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+                # For a view that takes more, once it knows who sends it.
+                environ[REST_OF_BODY] = stream
             environ["wsgi.input"] = BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         super().__init__(environ)

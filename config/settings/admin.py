@@ -102,6 +102,15 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
+                "title": "Conversations",
+                "items": [
+                    _item("Interactions", "forum", "conversations.interaction"),
+                    _item("Engagements", "hub", "conversations.engagement"),
+                    _item("Clients", "domain", "conversations.client"),
+                    _item("Imported files", "upload_file", "conversations.importedfile"),
+                ],
+            },
+            {
                 "title": "Catalogue",
                 "items": [
                     _item("Products", "inventory_2", "catalog.product"),

@@ -17,6 +17,9 @@ def limit(name: str, *, default: str = "") -> str | None:
     return rate or None
 
 
+# What begins the addresses that programs ask: problem+json there, whatever they accept.
+API_PATHS = ("/api/", "/graphql", "/clients", "/engagements", "/interactions")
+
 REST_FRAMEWORK: dict[str, Any] = {
     # Bearer first: its WWW-Authenticate makes "no credentials" a 401 rather than a 403.
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -94,6 +97,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "FindingCodeEnum": "repairs.states.FindingCode",
         "ContactChannelEnum": "conversations.states.Channel",
         "ContactDirectionEnum": "conversations.states.Direction",
+        "ContactOutcomeEnum": "conversations.states.Outcome",
         "CartNoticeCodeEnum": "orders.states.CartNoticeCode",
         "MovementKindEnum": "catalog.states.MovementKind",
         "MessageStatusEnum": "notifications.states.MessageStatus",

@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -60,6 +61,16 @@ Problem = dict[str, Any]
 class UnknownParameter(exceptions.ValidationError):
     """A query parameter is unknown or its value is wrong; `errors` name parameters, not fields."""
 
+    code: ClassVar[str] = "invalid_parameter"
+    sentence: ClassVar[str] = "The query has parameters that are unknown or wrong."
+
+
+class MalformedId(UnknownParameter):
+    """What stands in an address cannot be the id of anything."""
+
+    code = "malformed_id"
+    sentence = "The address has an id that can be nothing's."
+
 
 def problem(
     status: int,
@@ -92,7 +103,7 @@ def problem_response(status: int, **kwargs: Any) -> HttpResponse:
 
 def wants_problem(request: HttpRequest) -> bool:
     """Tell programs (the API, or whoever accepts JSON and not HTML) from browsers."""
-    return request.path.startswith(("/api/", "/graphql")) or not request.accepts("text/html")
+    return request.path.startswith(settings.API_PATHS) or not request.accepts("text/html")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -174,8 +185,8 @@ def _of_validation_error(error: exceptions.ValidationError) -> Problem:
     if isinstance(error, UnknownParameter):
         return problem(
             400,
-            code="invalid_parameter",
-            detail="The query has parameters that are unknown or wrong.",
+            code=error.code,
+            detail=error.sentence,
             errors=[
                 {"parameter": str(path[0]), "code": code, "detail": detail}
                 for path, code, detail in _leaves(details)

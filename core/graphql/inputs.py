@@ -50,9 +50,13 @@ def filter_argument(each: django_filters.Filter) -> graphene.Argument:
     return graphene.Argument(kind, description=each.extra.get("help_text"))
 
 
-def parameters_of(arguments: dict[str, Any]) -> dict[str, str]:
-    """Return arguments as a list's query would have them."""
-    return {name: _as_text(value) for name, value in arguments.items() if value is not None}
+def parameters_of(arguments: dict[str, Any]) -> dict[str, str | list[str]]:
+    """Return arguments as a list's query would have them; of a list, each of its own."""
+    return {
+        name: [_as_text(each) for each in value] if isinstance(value, list) else _as_text(value)
+        for name, value in arguments.items()
+        if value is not None
+    }
 
 
 def _as_text(value: Any) -> str:

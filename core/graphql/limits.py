@@ -31,7 +31,7 @@ from graphql.type import GraphQLField, GraphQLNamedType
 USUAL_LENGTH = 5
 # So many times the limit of cost may really be there.
 TIMES_EXPECTED = 2
-# A field of Query or Mutation: some statements, whatever comes of them.
+# A field of Query or Mutation, or a page elsewhere: some statements, whatever comes of them.
 COST_OF_READ_OR_CHANGE = 100
 COST_OF_SCHEMA = 1000
 # A list that is searched looks at most of what there is; counting what was found is most of it.
@@ -145,9 +145,9 @@ class Cost:
     """How many objects an answer may hold, by its document, its variables and the schema.
 
     An object counts one, and so do ten plain fields; of a page so many objects as are asked for, of
-    a list that has no pages `USUAL_LENGTH`. Each field of the operation itself counts
-    `COST_OF_READ_OR_CHANGE`, a search, counting a list, what is given in a list and reading the
-    schema what their constants say.
+    a list that has no pages `USUAL_LENGTH`. Each field of the operation itself, and each page of
+    what an object has, counts `COST_OF_READ_OR_CHANGE`, a search, counting a list, what is given in
+    a list and reading the schema what their constants say.
     """
 
     def __init__(
@@ -217,7 +217,11 @@ class Cost:
     def _of_itself(self, node: FieldNode, parent: GraphQLNamedType) -> int:
         """Return what a field costs whatever is asked of it, in objects."""
         cost = COST_OF_INPUT * sum(self._given(each.value) for each in node.arguments)
-        if parent in {self._schema.query_type, self._schema.mutation_type}:
+        fields: Mapping[str, GraphQLField] = getattr(parent, "fields", {})
+        if (
+            parent in {self._schema.query_type, self._schema.mutation_type}
+            or "first" in fields[node.name.value].args
+        ):
             cost += COST_OF_READ_OR_CHANGE
         if node.name.value == "totalCount":
             cost += COST_OF_COUNTING

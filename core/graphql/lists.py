@@ -148,6 +148,10 @@ class ListField(graphene.Field):
         for name, each in filters.items():
             yield name, filter_argument(each)
 
+    def _parameters(self, arguments: dict[str, Any]) -> dict[str, str | list[str]]:
+        """Return what is asked as REST's parameters."""
+        return parameters_of(arguments)
+
     def _read(
         self,
         root: Any,
@@ -162,7 +166,7 @@ class ListField(graphene.Field):
     ) -> Page:
         if ordering is not None:
             filters["ordering"] = ordering.value
-        view: Any = view_for(self.view, info, "list", parameters_of(filters))
+        view: Any = view_for(self.view, info, "list", self._parameters(filters))
         try:
             queryset = bare(view.filter_queryset(view.get_queryset()))
         except UnknownParameter:

@@ -121,7 +121,7 @@ class Verb(graphene.Field):
         asked = selection_of(info, to_snake_case(self.name_of_object))
         return {self.name_of_object: self._show(info, asked, done)}
 
-    def _key(self, view: ResourceViewSet, info: GraphQLResolveInfo, ident: str) -> int:
+    def _key(self, view: ResourceViewSet, info: GraphQLResolveInfo, ident: str) -> Any:
         kind, key = parsed_id(info, ident)
         if kind is not self._of or not bare(view.get_queryset()).filter(pk=key).exists():
             raise Http404

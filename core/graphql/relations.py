@@ -178,6 +178,12 @@ class ModelType(DjangoObjectType):
                 yield each, below
 
     @classmethod
+    def key_in(cls, text: str) -> Any:
+        """Return the primary key that an id holds; None: it can be none."""
+        # A bigint at most, in plain digits.
+        return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+    @classmethod
     def visible(cls, info: GraphQLResolveInfo) -> QuerySet[Any]:
         """Return those that REST would show to who asks; nothing is brought along yet."""
         assert cls.view is not None  # noqa: S101  else it is no node
@@ -229,7 +235,7 @@ class Node(graphene.relay.Node):
         return kind.found(info, selection_of(info), pk=key) if kind else None
 
 
-def parsed_id(info: GraphQLResolveInfo, global_id: str) -> tuple[type[ModelType] | None, int]:
+def parsed_id(info: GraphQLResolveInfo, global_id: str) -> tuple[type[ModelType] | None, Any]:
     """Return the type and the primary key that an id means; (None, 0): it means nothing."""
     try:
         name, key = from_global_id(global_id)
@@ -238,5 +244,5 @@ def parsed_id(info: GraphQLResolveInfo, global_id: str) -> tuple[type[ModelType]
         return None, 0
     kind = getattr(found, "graphene_type", None)
     fits = isinstance(kind, type) and issubclass(kind, ModelType) and kind.view is not None
-    # A bigint at most, in plain digits.
-    return (kind, int(key)) if fits and re.fullmatch(r"[0-9]{1,18}", key) else (None, 0)
+    found_key = kind.key_in(key) if fits and kind is not None else None
+    return (None, 0) if found_key is None else (kind, found_key)

@@ -26,7 +26,7 @@ def view_for(
     view: type[ResourceViewSet],
     info: GraphQLResolveInfo,
     action: str,
-    parameters: Mapping[str, str] | None = None,
+    parameters: Mapping[str, str | list[str]] | None = None,
 ) -> ResourceViewSet:
     """Return a view that stands ready to do an action for who asks, and may do it.
 
@@ -34,7 +34,8 @@ def view_for(
         NotAuthenticated, PermissionDenied: as REST.
     """
     asked = Asked(info.context.user, QueryDict(mutable=True))
-    asked.query_params.update(parameters or {})
+    for name, given in (parameters or {}).items():
+        asked.query_params.setlist(name, given if isinstance(given, list) else [given])
     made: Any = view(request=asked, action=action, kwargs={}, format_kwarg=None)
     if not IsPermitted().has_permission(made.request, made):
         raise PermissionDenied if asked.user.is_authenticated else NotAuthenticated
