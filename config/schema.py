@@ -5,6 +5,7 @@ import graphene
 from accounts.schema import AccountsMutation, AccountsQuery
 from bookings.schema import BookingsMutation, BookingsQuery
 from catalog.schema import CatalogueMutation, CatalogueQuery
+from conversations.schema import ConversationsMutation, ConversationsQuery
 from core.graphql.described import described
 from core.graphql.relations import Node
 from core.graphql.shop import ShopQuery
@@ -22,6 +23,7 @@ class Query(
     ShippingQuery,
     BookingsQuery,
     RepairsQuery,
+    ConversationsQuery,
     CustomersQuery,
     MessagesQuery,
     AccountsQuery,
@@ -37,6 +39,7 @@ class Mutation(
     ShippingMutation,
     BookingsMutation,
     RepairsMutation,
+    ConversationsMutation,
     CatalogueMutation,
     CustomersMutation,
     MessagesMutation,

@@ -16,10 +16,23 @@ class TooLarge(DomainError):
     code = "too_large"
 
 
+class TooMany(DomainError):
+    """More documents than one request may bring."""
+
+    status = 413
+    code = "too_many"
+
+
 class IdTaken(Conflict):
     """Another document has this `_id`, or this `sourceId` in its engagement."""
 
     code = "id_taken"
+
+
+class NoPhone(Conflict):
+    """There is no phone number to which a contact could be answered."""
+
+    code = "no_phone"
 
 
 class InUse(Conflict):
@@ -44,3 +57,21 @@ class TooSlow(DomainError):
     """The question would keep the database for longer than it may."""
 
     code = "too_slow"
+
+
+class BadFile(InvalidInput):
+    """A file cannot be read at all."""
+
+    code = "bad_file"
+
+
+class BadMapping(InvalidInput):
+    """What a CSV file's columns become cannot be read, or names columns that are not there."""
+
+    code = "bad_mapping"
+
+
+class ImportTaken(Conflict):
+    """Another command takes the same file in, or the file is no more what it was."""
+
+    code = "import_taken"

@@ -4,6 +4,7 @@ from typing import Any
 
 from bson import ObjectId
 from django.db import models
+from django.db.models.lookups import Lookup
 
 
 def new_object_id() -> str:
@@ -26,6 +27,10 @@ class ObjectIdField(models.CharField[Any, Any]):
             }
         )
 
+    def db_type(self, connection: Any) -> str:
+        # By the name `varchar` Django would make a second index, for LIKE, which this order serves.
+        return f"character varying({self.max_length})"
+
 
 class JsonbField(models.Field[Any, Any]):
     """JSONB to the database, text of JSON to us: numbers and nesting reach it unchanged.
@@ -38,3 +43,15 @@ class JsonbField(models.Field[Any, Any]):
 
     def get_internal_type(self) -> str:
         return "JsonbField"
+
+
+@JsonbField.register_lookup
+class Fulfils(Lookup[Any]):
+    """`custom__fulfils=jsonpath`: whether the path leads to anything."""
+
+    lookup_name = "fulfils"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        statement, parameters = self.process_lhs(compiler, connection)
+        return f"{statement} @? %s::jsonpath", [*parameters, self.rhs]

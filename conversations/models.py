@@ -139,7 +139,7 @@ class Interaction(models.Model):
                 condition=Q(id__regex=_HEX), name="interaction_id_is_an_object_id"
             ),
             models.UniqueConstraint(
-                fields=["engagement", "source_id"],
+                fields=["source_id", "engagement"],
                 condition=~Q(source_id=""),
                 name="interaction_of_a_source_is_one",
             ),

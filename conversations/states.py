@@ -27,3 +27,12 @@ class Collection(TextChoices):
     CLIENTS = "clients", "Clients"
     ENGAGEMENTS = "engagements", "Engagements"
     INTERACTIONS = "interactions", "Interactions"
+
+
+class Outcome(TextChoices):
+    """What became of a document that was to be stored."""
+
+    CREATED = "created", "Created"
+    # The very same document is there already.
+    UNCHANGED = "unchanged", "Unchanged"
+    FAILED = "failed", "Failed"

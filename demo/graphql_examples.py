@@ -42,6 +42,7 @@ STRANGER = "Whoever comes by."
 SHOPPER = "Whoever has signed in."
 STAFF = "Who may see and handle orders."
 REPAIRERS = "Who may see and handle repairs."
+LISTENERS = "Who may see and handle conversations."
 
 _ERRORS = "errors { field message code }"
 _PAGE = "pageInfo { hasNextPage endCursor }"
@@ -357,6 +358,55 @@ EXAMPLES = [
         variables={
             "id": "UmVwYWlyOjIy",
             "input": {"jobStatus": "JOB_COMPLETED", "note": "A new spring."},
+        },
+    ),
+    Example(
+        name="interaction",
+        what="Get a contact as MongoDB has it, byte for byte.",
+        who=LISTENERS,
+        ask="query Interaction { interaction(objectId: $objectId) { id document } }",
+        variables={"objectId": "5f18d12f42262eec0d43567d"},
+    ),
+    Example(
+        name="find-contacts",
+        what="Find contacts by words and by fields of the source's own.",
+        who=LISTENERS,
+        ask="query FindContacts { interactions(search: $search, custom: $custom,"
+        " ordering: $ordering, first: $first, after: $after) { nodes {"
+        " id interactionDate agentName sentiment custom engagement { name client { name } }"
+        f" }} {_PAGE} }} }}",
+        variables={
+            "search": "refund",
+            "custom": ["rating[lte]=2"],
+            "ordering": "INTERACTION_DATE_DESC",
+            "first": 20,
+            "after": None,
+        },
+    ),
+    Example(
+        name="record-contact",
+        what="Take down a call; it is whose the number is.",
+        who=LISTENERS,
+        ask="mutation RecordContact { recordContact(input: $input) { interaction {"
+        f" id agentName custom customer {{ code name }} }} {_ERRORS} }} }}",
+        variables={
+            "input": {
+                "phone": "0722 000 000",
+                "channel": "PHONE",
+                "direction": "IN",
+                "text": "Asks for more honey.",
+            }
+        },
+    ),
+    Example(
+        name="reply-to-contact",
+        what="Answer a contact by SMS, to the number it came from.",
+        who=LISTENERS,
+        ask="mutation ReplyToContact { replyToContact(id: $id, input: $input) { interaction {"
+        f" id agentName custom }} {_ERRORS} }} }}",
+        variables={
+            "id": "SW50ZXJhY3Rpb246NWYxOGQxMmY0MjI2MmVlYzBkNDM1Njdk",
+            "input": {"text": "We have it again. Come by before six."},
         },
     ),
 ]

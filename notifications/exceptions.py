@@ -1,6 +1,6 @@
 """What notifications refuse."""
 
-from core.errors import DomainError, IllegalMove
+from core.errors import Conflict, DomainError, IllegalMove
 
 
 class MessageMoveNotAllowed(IllegalMove):
@@ -12,3 +12,9 @@ class NoPhone(DomainError):
 
     status = 404
     code = "no_phone"
+
+
+class OptedOut(Conflict):
+    """They want to hear nothing from the shop."""
+
+    code = "opted_out"

@@ -149,6 +149,7 @@ class Message(models.Model):
             models.Index(fields=["-created_at", "-id"], name="message_by_time"),
             models.Index(fields=["status", "-created_at", "-id"], name="message_by_status"),
             models.Index(fields=["to", "-created_at", "-id"], name="message_by_phone"),
+            models.Index(fields=["recipient", "-created_at", "-id"], name="message_by_recipient"),
         ]
         permissions = [("handle_message", "Can send messages again, call off and settle them")]
 
@@ -251,6 +252,9 @@ class InboundMessage(models.Model):
     text = models.TextField(blank=True)
     customer = models.CharField(max_length=64, blank=True, help_text="Code, where they are known.")
     received_at = models.DateTimeField(db_default=Now())
+    recorded = models.BooleanField(
+        default=False, help_text="Whether it is, or was, among the conversations."
+    )
 
     class Meta:
         ordering = ["-pk"]
@@ -260,7 +264,10 @@ class InboundMessage(models.Model):
                 fields=["transport", "gateway_id"], name="each_inbound_message_is_kept_once"
             )
         ]
-        indexes = [models.Index(fields=["phone", "-id"], name="inbound_by_phone")]
+        indexes = [
+            models.Index(fields=["phone", "-id"], name="inbound_by_phone"),
+            models.Index(fields=["id"], condition=Q(recorded=False), name="inbound_not_recorded"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.phone}: {self.text[:40]}"

@@ -6,18 +6,34 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import leaving
+from conversations.signals import replying
+from core import timeline
 from core.events import Event, Notice, all_events
+from core.forgetting import Erasure
 from core.jobs import enqueue_on_commit
 from customers.models import Customer
-from customers.signals import data_asked_for, forgotten, merged, recoded
+from customers.signals import (
+    data_asked_for,
+    forgotten,
+    merged,
+    recoded,
+    stranger_forgotten,
+)
 
 from . import services
+from .models import Message
+from .permissions import can_see_messages
 from .tasks import deliver_now
 
 
 def on_event(*, event: Event, notice: Notice, **_: Any) -> None:
     services.queue_message(event=event, notice=notice)
     enqueue_on_commit(deliver_now)
+
+
+@receiver(replying)
+def on_replying(*, phone: str, **_: Any) -> None:
+    services.check_may_be_answered(phone=phone)
 
 
 @receiver(recoded)
@@ -36,15 +52,28 @@ def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
 
 
 @receiver(forgotten)
-def on_forgotten(*, customer: Customer, **_: Any) -> None:
-    services.forget_recipient(recipient=customer.code, phone=customer.phone)
+def on_forgotten(*, customer: Customer, **_: Any) -> list[Erasure]:
+    return services.forget_recipient(recipient=customer.code, phone=customer.phone)
+
+
+@receiver(stranger_forgotten)
+def on_stranger_forgotten(*, phone: str, **_: Any) -> list[Erasure]:
+    return services.forget_stranger(phone=phone)
 
 
 @receiver(leaving)
-def on_leaving(*, user: User, **_: Any) -> None:
+def on_leaving(*, user: User, **_: Any) -> list[Erasure]:
     # What was told to an account rather than to a customer: codes.
-    services.forget_recipient(recipient=f"user-{user.pk}")
+    return services.forget_recipient(recipient=f"user-{user.pk}")
 
 
+timeline.register(
+    "message",
+    label="Messages",
+    read=services.messages_of,
+    may=can_see_messages,
+    model=Message,
+    route="message-detail",
+)
 for _event in all_events():
     _event.connect(on_event, dispatch_uid="notifications.on_event")

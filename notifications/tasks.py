@@ -32,6 +32,13 @@ def look_at_callbacks() -> int:
     return services.look_at_callbacks()
 
 
+@jobs.periodic(every=timedelta(minutes=10))
+@task()
+def record_missed_contacts() -> int:
+    """Also what was written before there were conversations."""
+    return services.record_missed_contacts()
+
+
 @jobs.periodic(every=timedelta(days=1))
 @task()
 def remove_old_links() -> int:

@@ -38,6 +38,7 @@ from bookings.tests.factories import ResourceFactory, ServiceFactory
 from catalog.models import Category, StockMovement
 from catalog.tests.factories import ProductImageFactory, VariantFactory
 from config.wsgi import application
+from conversations.tests.factories import ClientFactory, EngagementFactory, make_interaction
 from customers.tests.factories import CustomerFactory
 from notifications.models import Message
 from orders import services
@@ -124,6 +125,9 @@ def shop(db, one_connection, settings, tmp_path, simulated):  # noqa: F811  the 
     bikes = SourceFactory.create(name="bikes")
     for source in (jobs[0].source, bikes):
         JobFactory.create(key=99, source=source)
+    acme = ClientFactory.create()
+    channel = EngagementFactory.create(client=acme)
+    contacts = [make_interaction(channel, custom={"text": "Tea?"}) for _ in range(3)]
     aside = Aside.objects.create(source=bikes, key="x", reason="bad_key", detail="No number.")
     by_address = {
         "orders": [order.number for order in orders],
@@ -148,6 +152,9 @@ def shop(db, one_connection, settings, tmp_path, simulated):  # noqa: F811  the 
         "repairs": [*(each.job_id for each in jobs), jobs[0].full_id, "99"],
         "repair-sources": ["workshop", "bikes"],
         "repair-rows-aside": [aside.pk],
+        "clients": [acme.pk],
+        "engagements": [channel.pk],
+        "interactions": [each.pk for each in contacts],
         "audit": list(AuditEntry.objects.values_list("pk", flat=True)),
     }
     by_name = {
@@ -183,6 +190,12 @@ def shop(db, one_connection, settings, tmp_path, simulated):  # noqa: F811  the 
         "source": by_address["repair-sources"],
         "columns": [{"client_mobile": "phone"}],
         "statuses": [{"In the shop": "OPENED"}],
+        "client": by_address["clients"],
+        "clientId": [{"$oid": acme.pk}],
+        "engagement": by_address["engagements"],
+        "engagementId": [{"$oid": channel.pk}],
+        "interactionDate": [{"$date": 1589630400000}],
+        "by": ["day", "agent,channel"],
     }
     people = {"stranger": None, "shopper": shopper, "shopkeeper": boss}
     return people, by_address, by_name
@@ -214,7 +227,8 @@ def seasoned(draw, by_name, value, name=""):
 def cases(draw, operation, by_address, by_name):
     kinds = [operation.as_strategy(generation_mode=mode) for mode in MODES]
     case = draw(st.one_of(*kinds, *operation.get_strategies_from_examples()))
-    here = by_address.get(operation.path.split("/")[3])
+    # Extended JSON has the same addresses at the root.
+    here = by_address.get(operation.path.removeprefix("/api/v1").split("/")[1])
     in_path = dict.fromkeys(case.path_parameters, here) | by_name if here else by_name
     if case.path_parameters:
         case.path_parameters = seasoned(draw, in_path, dict(case.path_parameters))

@@ -26,6 +26,14 @@ from catalog.services import remove_product
 from catalog.tests.factories import CategoryFactory, VariantFactory
 from config.schema import schema
 from conftest import Api
+from conversations.services import record_contact
+from conversations.states import Channel, Direction
+from conversations.tests.factories import (
+    WHEN,
+    ClientFactory,
+    EngagementFactory,
+    make_interaction,
+)
 from core.tests.graph import Graph
 from core.tests.rest import Program, program_with
 from customers.services import update_customer
@@ -56,7 +64,8 @@ class Row:
     """A field, and REST's call that means the same.
 
     `arguments` are GraphQL's own; of a mutation its `id` is that of what it is `about`, and its
-    input REST's body with `more`. `shows` names what tells one row of a list from another.
+    input REST's body with `more`, or `input`. `shows` names what tells one row of a list from
+    another.
     """
 
     field: str
@@ -65,6 +74,7 @@ class Row:
     arguments: Any = None
     body: Any = None
     more: Any = None
+    input: Any = None
     shows: str = ""
 
     @property
@@ -87,6 +97,7 @@ TO_SHIP = {"order": "TO-SHIP"}
 # As GraphQL writes it.
 WEEKLY = {"interval": "WEEK"}
 DATES = {name: STANDING[name] for name in ("items", "interval", "start")}
+CLIENT, ENGAGEMENT = "5f18d12f42262eec0d435580", "5f18d12f42262eec0d435583"
 FOR_STAFF = ("archived", "is_published")
 TABLE = [
     reads("products", "/products/", shows="slug"),
@@ -222,6 +233,49 @@ TABLE = [
     ),
     reads("repairSources", "/repair-sources/", shows="name"),
     reads("node", "/repair-sources/{workshop.name}/", about="workshop"),
+    reads("clients", "/clients/", shows="name"),
+    reads("engagements", "/engagements/", shows="name"),
+    reads("engagements", f"/engagements/?client={CLIENT}", arguments={"client": CLIENT}, shows="name"),
+    reads("interactions", "/interactions/", shows="agent_name"),
+    reads("interactions", "/interactions/?channel=SMS", arguments={"channel": "SMS"}, shows="agent_name"),
+    reads("interactions", "/interactions/?search=ford", arguments={"search": "ford"}, shows="agent_name"),
+    *(
+        reads("interactions", f"/interactions/?custom.{each}", arguments={"custom": [each]}, shows="agent_name")
+        for each in ("score[gte]=5", "score[near]=5")
+    ),
+    *(
+        reads(field, f"/{each}s/{{{each}.pk}}/", about=each)
+        for each in ("client", "engagement", "interaction")
+        for field in (each, "node")
+    ),
+    *(
+        reads(each, f"/{each}s/{ident}/", arguments={"object_id": ident})
+        for each in ("client", "engagement", "interaction")
+        for ident in (f"{{{each}.pk}}", "0" * 24)
+    ),
+    does("recordContact", "POST /contacts/", body={"text": "Hm.", "phone": "0722 000 001"}),
+    *(
+        does("replyToContact", f"POST /interactions/{{{each}.pk}}/reply/", each, {"text": "Hm."})
+        for each in ("contact", "interaction")
+    ),
+    does(
+        "createInteraction",
+        "POST /interactions/",
+        body={"engagement": ENGAGEMENT, "interaction_date": "2026-03-02T08:00:00Z"},
+        input={
+            "document": f'{{"engagementId":{{"$oid":"{ENGAGEMENT}"}},"interactionDate":{{"$date":0}}}}'
+        },
+    ),
+    does("deleteInteraction", "DELETE /interactions/{interaction.pk}/", "interaction"),
+    does("createClient", "POST /clients/", body={"name": "New"}),
+    does("updateClient", "PATCH /clients/{client.pk}/", "client", {"name": "New"}),
+    does("createEngagement", "POST /engagements/", body={"client": CLIENT, "name": "New"}),
+    does("updateEngagement", "PATCH /engagements/{engagement.pk}/", "engagement", {"name": "New"}),
+    *(
+        does(f"delete{each.capitalize()}", f"DELETE /{each}s/{{{about}.pk}}/", about)
+        for each, names in (("client", ("client", "lonely")), ("engagement", ("engagement", "silent")))
+        for about in names
+    ),
     reads("me", "/me/"),
     does("updateMe", "PATCH /me/", body={"name": "New"}),
     does("updateMyCustomer", "PATCH /me/customer/", body={"language": "sw"}),
@@ -292,6 +346,8 @@ KINDS = {
     "shipment": "Shipment", "sent": "Shipment", "other": "Shipment", "carrier": "Carrier",
     "news": "CarrierNews", "standing": "StandingOrder", "paused": "StandingOrder",
     "repair": "Repair", "settled": "Repair", "workshop": "RepairSource",
+    "client": "Client", "lonely": "Client", "engagement": "Engagement", "silent": "Engagement",
+    "interaction": "Interaction", "contact": "Interaction",
 }  # fmt: skip
 
 
@@ -325,6 +381,8 @@ def shop(simulated):  # noqa: F811  the fixture itself
     }
     paused = StandingOrderFactory.create(customer=customer)
     shipping.pause_standing_order(standing_order_id=paused.pk, by=None)
+    client = ClientFactory.create(id=CLIENT)
+    engagement = EngagementFactory.create(id=ENGAGEMENT, client=client)
     return SimpleNamespace(
         **goods,
         **shipments,
@@ -350,6 +408,19 @@ def shop(simulated):  # noqa: F811  the fixture itself
         repair=JobFactory.create(key=123, conflict="CLOSED", client_status="CLOSED"),
         settled=JobFactory.create(key=124, statuses=("NEW", "CLOSED")),
         workshop=SourceFactory.create(),
+        client=client,
+        lonely=ClientFactory.create(),
+        engagement=engagement,
+        silent=EngagementFactory.create(client=client),
+        interaction=make_interaction(engagement, custom={"score": 7}),
+        contact=record_contact(
+            channel=Channel.SMS,
+            direction=Direction.IN,
+            text="Tea?",
+            at=WHEN,
+            phone="+254722000001",
+            agent_name="Jane Fords",
+        ),
     )
 
 
@@ -362,6 +433,7 @@ CALLERS = {
     "suspended": lambda: suspended(employee(*settings.SHOP_RIGHTS)),
     "machine that handles orders": lambda: program_with("handle_orders"),
     "machine that handles bookings": lambda: program_with("handle_bookings"),
+    "machine that handles conversations": lambda: program_with("handle_conversations"),
     "machine that manages the catalogue": lambda: program_with("manage_catalogue"),
 }
 
@@ -423,7 +495,9 @@ class Caller:
             given["first"] = 50
         if "id" in field.args and row.about:
             given["id"] = to_global_id(KINDS[row.about], getattr(self.shop, row.about).pk)
-        if "input" in field.args and (body := {**(row.body or {}), **(row.more or {})}):
+        if "input" in field.args and (
+            body := row.input or {**(row.body or {}), **(row.more or {})}
+        ):
             given["input"] = camel(body)
         return given
 

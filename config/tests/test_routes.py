@@ -274,10 +274,14 @@ def test_a_stranger_gets_no_field_of_graphql_or_it_says_why(key):
         ("StandingOrder", 401),
         ("Repair", 401),
         ("RepairSource", 401),
+        ("Client", 401),
+        ("Engagement", 401),
+        ("Interaction", 401),
     ],
 )
 def test_a_stranger_gets_by_its_id_what_is_for_sale_and_nothing_else(kind, status):
-    query = f'{{ node(id: "{to_global_id(kind, 1)}") {{ id }} }}'
+    key = "1" * 24 if kind in {"Client", "Engagement", "Interaction"} else 1
+    query = f'{{ node(id: "{to_global_id(kind, key)}") {{ id }} }}'
 
     response = ask("/graphql/", "POST", {"query": query})
 
@@ -302,6 +306,9 @@ def test_each_kind_of_things_with_an_id_is_asked_for():
         "StandingOrder",
         "Repair",
         "RepairSource",
+        "Client",
+        "Engagement",
+        "Interaction",
     }
 
 

@@ -1,5 +1,6 @@
 """The text of documents: read, changed member by member, written. No database here."""
 
+from .pieces import elements_of, lines_of
 from .reading import (
     LARGEST,
     OPTIONS,
@@ -35,11 +36,13 @@ __all__ = [
     "check_size",
     "date",
     "document_of",
+    "elements_of",
     "extended",
     "extended_client",
     "extended_engagement",
     "indexable",
     "legacy_date",
+    "lines_of",
     "members_of",
     "object_id",
     "read_hex",

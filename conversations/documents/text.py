@@ -1,22 +1,33 @@
 """JSON text taken apart and put together again, its values left as they were written."""
 
+import gc
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from conversations.exceptions import BadDocument
 from core.errors import FieldError
+from core.stored import storable
 
 # MongoDB's own.
 DEEPEST = 100
+# What Python reads of an integer; JSONB holds far more.
 _LONGEST_NUMBER = 4300
 _LARGEST_EXPONENT = 1000
+# JSONB writes 1e1000 out: so many of them in a document, and it could not be read any more.
+_MOST_LARGE = 1000
+_LARGE = re.compile(r"[\s,:\[]-?[0-9]++(?:[.][0-9]++)?[eE][+-]?0*+[1-9][0-9]{2}")
+_SHORT = 100_000
+# Of a name that an error tells.
+_LONGEST_NAME = 100
 _SPACE = re.compile(r"[ \t\n\r]*")
-# An escape in a JSON string: what stands behind a backslash that is none itself.
+# A name without escapes, as nearly all are, and what separates it from its value.
+_NAME = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
+_BEHIND = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*")
+# An escape in a JSON string; a surrogate pair is one.
 _ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
 )
 
 
@@ -26,8 +37,7 @@ class RawJson(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A member of an object: its value, and where in the text it and its name are."""
 
     name: str
@@ -41,16 +51,10 @@ class _NotANumber(ValueError):
     pass
 
 
-class _NumberTooLarge(ValueError):
-    pass
-
-
 def _number(text: str) -> float:
     mantissa, _, exponent = text.lower().partition("e")
-    if len(mantissa) > _LONGEST_NUMBER or (
-        exponent and (len(exponent) > 6 or abs(int(exponent)) > _LARGEST_EXPONENT)
-    ):
-        raise _NumberTooLarge(text)
+    if len(mantissa) > _LONGEST_NUMBER or (exponent and abs(int(exponent)) > _LARGEST_EXPONENT):
+        raise ValueError(text)
     return float(text)
 
 
@@ -58,7 +62,7 @@ def _no_constant(text: str) -> float:
     raise _NotANumber(text)
 
 
-_decoder = json.JSONDecoder(parse_float=_number, parse_constant=_no_constant)
+_decode = json.JSONDecoder(parse_float=_number, parse_constant=_no_constant).raw_decode
 
 
 def members_of(text: str) -> list[Member]:
@@ -66,64 +70,86 @@ def members_of(text: str) -> list[Member]:
 
     Raises:
         BadDocument: it is no JSON, no object, names a member twice, or holds what cannot be kept:
-            NaN, a number of thousands of digits, more than 100 levels.
+            NaN, a number of thousands of digits, more than 100 levels, half a character.
     """
     try:
-        members = list(_members(text))
+        if not text.isascii():
+            text.encode()
+        members = list(_members(text)) if len(text) <= _SHORT else _members_of_long(text)
     except RecursionError:
         raise _too_deep() from None
+    except UnicodeEncodeError:
+        raise BadDocument("It is not Unicode: it has half a surrogate pair.") from None
     except _NotANumber as error:
         raise BadDocument(f"{error} is no number in JSON.") from None
-    except _NumberTooLarge:
-        raise BadDocument("A number in it is too large.") from None
     except json.JSONDecodeError as error:
         raise BadDocument(f"It is not JSON: {error}.") from None
     except ValueError:
-        # An integer of more digits than Python reads.
+        # Also an integer of more digits than Python reads.
         raise BadDocument("A number in it is too large.") from None
-    seen: set[str] = set()
-    for member in members:
-        if member.name in seen:
-            raise _at(member.name, "duplicate_key", "It is there twice.")
-        seen.add(member.name)
-        if type(member.value) in (dict, list) and _is_too_deep(member.value):
-            raise _too_deep()
+    _check(text, members)
     return members
 
 
-def with_members(text: str, changes: Mapping[str, str | None]) -> str:
+def _members_of_long(text: str) -> list[Member]:
+    """Read a long text while Python looks for no cycles, which it would do for most of the time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return list(_members(text))
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _check(text: str, members: Sequence[Member]) -> None:
+    if len(text) > _SHORT and sum(1 for _ in _LARGE.finditer(text)) > _MOST_LARGE:
+        raise BadDocument("It has too many large numbers.")
+    seen: set[str] = set()
+    for member in members:
+        if member.name in seen:
+            raise BadDocument(
+                "The document has errors.",
+                errors=[error_at(member.name, "duplicate_key", "It is there twice.")],
+            )
+        seen.add(member.name)
+        if type(member.value) in (dict, list) and _is_too_deep(text, member):
+            raise _too_deep()
+
+
+def error_at(name: str, code: str, detail: str) -> FieldError:
+    """Return what is wrong with a member; its name may be long, or no text for an answer."""
+    return FieldError(path=(storable(name, _LONGEST_NAME),), code=code, detail=detail)
+
+
+def with_members(
+    text: str, changes: Mapping[str, str | None], members: Sequence[Member] | None = None
+) -> str:
     """Return an object's text with these members' JSON in place, added at its end, or (None) gone.
 
     The rest of it stays as it was written.
+
+    Args:
+        members: its own, where they are known already.
     """
-    members = members_of(text)
-    by_name = {member.name: member for member in members}
-    gone = {name for name, value in changes.items() if value is None}
-    pieces, at = [], 0
-    kept = [member for member in members if member.name not in gone]
-    if gone & by_name.keys():
-        # Put together again of what stays: the commas between them belong to nobody.
-        inner = ",".join(text[member.begins : member.ends] for member in kept)
-        return with_members(
-            "{" + inner + "}", {name: value for name, value in changes.items() if value is not None}
-        )
-    for member in kept:
-        value = changes.get(member.name)
-        if value is not None:
-            pieces += [text[at : member.value_begins], value]
-            at = member.ends
-    added = [
-        f"{json.dumps(name)}:{value}"
-        for name, value in changes.items()
-        if value is not None and name not in by_name
-    ]
-    if added:
-        end = text.rindex("}") if not members else members[-1].ends
-        if end < at:
-            end = at
-        pieces += [text[at:end], "," if members else "", ",".join(added)]
-        at = end
-    return "".join([*pieces, text[at:]])
+    if members is None:
+        members = members_of(text)
+    pieces: list[str] = []
+    kept = ""
+    for place, member in enumerate(members):
+        value = changes.get(member.name, text[member.value_begins : member.ends])
+        if value is None:
+            continue
+        pieces += [kept, text[member.begins : member.value_begins], value]
+        # What stood behind it stands before the next that stays, whichever that is.
+        kept = text[member.ends : members[place + 1].begins] if place + 1 < len(members) else ","
+    known = {member.name for member in members}
+    for name, value in changes.items():
+        if value is not None and name not in known:
+            pieces += ["," if pieces else "", f"{json.dumps(name)}:{value}"]
+    begins = members[0].begins if members else text.index("{") + 1
+    ends = members[-1].ends if members else begins
+    return "".join([text[:begins], *pieces, text[ends:]])
 
 
 def indexable(text: str) -> str:
@@ -140,7 +166,7 @@ def _storable_escape(match: re.Match[str]) -> str:
     escape = match[0]
     if len(escape) != 6 or escape[1] != "u":
         return escape
-    code = int(escape[2:], 16)
+    code = int(escape.removeprefix("\\u"), 16)
     return "\\ufffd" if code == 0 or 0xD800 <= code <= 0xDFFF else escape
 
 
@@ -159,22 +185,29 @@ def _members(text: str) -> Iterator[Member]:
         return _end(text, at + 1)
     while True:
         begins = at
-        if text[at : at + 1] != '"':
-            raise json.JSONDecodeError("Expecting a name in double quotes", text, at)
-        name, at = _decode(text, at)
-        at = _after_space(text, at)
-        if text[at : at + 1] != ":":
-            raise json.JSONDecodeError("Expecting ':'", text, at)
-        value_begins = _after_space(text, at + 1)
+        if plain := _NAME.match(text, at):
+            name, value_begins = plain[1], plain.end()
+        else:
+            name, value_begins = _name(text, at)
         value, ends = _decode(text, value_begins)
         yield Member(name, value, begins, value_begins, ends)
-        at = _after_space(text, ends)
-        sign = text[at : at + 1]
-        if sign == "}":
-            return _end(text, at + 1)
-        if sign != ",":
-            raise json.JSONDecodeError("Expecting ',' or '}'", text, at)
-        at = _after_space(text, at + 1)
+        behind = _BEHIND.match(text, ends)
+        if behind is None:
+            raise json.JSONDecodeError("Expecting ',' or '}'", text, _after_space(text, ends))
+        at = behind.end()
+        if behind[1] == "}":
+            return _end(text, at)
+
+
+def _name(text: str, at: int) -> tuple[str, int]:
+    """Return a name with escapes, and where its value begins; or tell what is wrong with it."""
+    if text[at : at + 1] != '"':
+        raise json.JSONDecodeError("Expecting a name in double quotes", text, at)
+    name, at = _decode(text, at)
+    at = _after_space(text, at)
+    if text[at : at + 1] != ":":
+        raise json.JSONDecodeError("Expecting ':'", text, at)
+    return name, _after_space(text, at + 1)
 
 
 def _end(text: str, at: int) -> None:
@@ -183,22 +216,18 @@ def _end(text: str, at: int) -> None:
         raise json.JSONDecodeError("Extra data", text, at)
 
 
-def _decode(text: str, at: int) -> tuple[Any, int]:
-    try:
-        return _decoder.scan_once(text, at)
-    except StopIteration as error:
-        raise json.JSONDecodeError("Expecting a value", text, error.value) from None
-
-
 def _after_space(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     assert match is not None  # noqa: S101  it matches nothing, too
     return match.end()
 
 
-def _is_too_deep(value: Any) -> bool:
+def _is_too_deep(text: str, member: Member) -> bool:
     """Tell whether a member's value goes deeper than the document may; that is the first level."""
-    level = [value]
+    span = (member.value_begins, member.ends)
+    if text.count("{", *span) + text.count("[", *span) < DEEPEST:
+        return False
+    level = [member.value]
     for _ in range(DEEPEST - 1):
         level = [
             inner
@@ -213,9 +242,3 @@ def _is_too_deep(value: Any) -> bool:
 
 def _too_deep() -> BadDocument:
     return BadDocument(f"It is nested more than {DEEPEST} levels deep.")
-
-
-def _at(name: str, code: str, detail: str) -> BadDocument:
-    return BadDocument(
-        "The document has errors.", errors=[FieldError(path=(name,), code=code, detail=detail)]
-    )

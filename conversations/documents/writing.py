@@ -15,8 +15,9 @@ def extended(document: str, *, source_id: str = "", customer: str = "", order: s
     )
     if not more:
         return RawJson(document)
-    # It is never empty: it has its `_id`.
-    end = document.rindex("}")
+    # Right behind its last member, so that it is what it was once they are taken out again. It is
+    # never empty: it has its `_id`.
+    end = len(document[: document.rindex("}")].rstrip(" \t\n\r"))
     return RawJson(document[:end] + more + document[end:])
 
 

@@ -165,7 +165,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='interaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('source_id', ''), _negated=True), fields=('engagement', 'source_id'), name='interaction_of_a_source_is_one'),
+            constraint=models.UniqueConstraint(condition=models.Q(('source_id', ''), _negated=True), fields=('source_id', 'engagement'), name='interaction_of_a_source_is_one'),
         ),
         migrations.AddConstraint(
             model_name='rejectedline',

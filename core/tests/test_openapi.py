@@ -76,9 +76,18 @@ MAY_FIND_NOTHING = {
 MAY_BE_SEVERAL = {f"/api/v1/repairs/{{job_id}}/{path}" for path in ("", "handling/")}
 
 
+# Lists of what belongs to one; its ETag is not asked for.
+BELOW_ONE = {
+    "/clients/{id}/engagements",
+    "/engagements/{id}/interactions",
+    "/engagements/{id}/interactions/bulk",
+}
+MAY_FIND_NOTHING |= BELOW_ONE | {f"/api/v1{path}/" for path in BELOW_ONE}
+
+
 def is_of_one(path):
     # A caller has one cart, without a key in its address.
-    return ("{" in path and path not in IMAGES) or path.startswith("/api/v1/cart/")
+    return ("{" in path and path not in MAY_FIND_NOTHING) or path.startswith("/api/v1/cart/")
 
 
 def headers(operation):

@@ -1,7 +1,15 @@
 """Verbs of the outbox, of what gateways tell, of templates, consents and status links."""
 
 from .callbacks import look_at_callbacks, receive_callback, remove_old_callbacks
-from .consents import is_opted_out, may_be_told, meaning_of, note_consent, phone_of
+from .consents import (
+    check_may_be_answered,
+    is_opted_out,
+    may_be_told,
+    meaning_of,
+    note_consent,
+    phone_of,
+)
+from .contacts import record_inbound, record_missed_contacts
 from .hand import call_off_message, retry_message, settle_message
 from .links import find_link, make_link, remove_old_links, revoke_link
 from .outbox import (
@@ -13,7 +21,8 @@ from .outbox import (
     settle,
 )
 from .pace import next_gateway, wait_for_turn
-from .people import forget_recipient, move_messages, personal_data
+from .people import forget_recipient, forget_stranger, move_messages, personal_data
+from .timeline import messages_of
 from .words import (
     Preview,
     change_template,
@@ -30,17 +39,20 @@ __all__ = [
     "begin_sending",
     "call_off_message",
     "change_template",
+    "check_may_be_answered",
     "check_text",
     "claim_messages",
     "deliver_due_messages",
     "find_link",
     "forget_recipient",
+    "forget_stranger",
     "give_up_lost_messages",
     "is_opted_out",
     "look_at_callbacks",
     "make_link",
     "may_be_told",
     "meaning_of",
+    "messages_of",
     "move_messages",
     "next_gateway",
     "note_consent",
@@ -49,6 +61,8 @@ __all__ = [
     "preview",
     "queue_message",
     "receive_callback",
+    "record_inbound",
+    "record_missed_contacts",
     "remove_old_callbacks",
     "remove_old_links",
     "retry_message",

@@ -38,6 +38,7 @@ from notifications.transports import (
 )
 
 from .consents import meaning_of, note_consent
+from .contacts import record_inbound
 
 logger = logging.getLogger("duka.notifications")
 
@@ -285,6 +286,7 @@ def _take_in(name: str, ident: str, inbound: Inbound) -> str:
         )
     if meaning:
         _answer(meaning, row, customer)
+    record_inbound(message=row)
     return meaning
 
 

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Subquery
 
 from core.events import Event
 from customers.services import ensure_customer_of
-from notifications.exceptions import NoPhone
-from notifications.models import Consent, ConsentChange
+from notifications.exceptions import NoPhone, OptedOut
+from notifications.models import Consent, ConsentChange, InboundMessage
 from notifications.states import ConsentSource
 
 if TYPE_CHECKING:
@@ -69,9 +70,23 @@ def may_be_told(*, phone: str, event: Event | None) -> bool:
     """Tell whether somebody may get a message: about an event of now, or one that is no more."""
     if event is not None and event.answer:
         return True
-    if not settings.SMS_STOP_STOPS_ALL:
+    if not settings.SMS_STOP_STOPS_ALL or not is_opted_out(phone=phone):
         return True
-    return not is_opted_out(phone=phone)
+    return event is not None and event.reply and _wrote_since(phone)
+
+
+def check_may_be_answered(*, phone: str) -> None:
+    """Raise `OptedOut` where somebody wants to hear nothing, and has not written since."""
+    if settings.SMS_STOP_STOPS_ALL and is_opted_out(phone=phone) and not _wrote_since(phone):
+        raise OptedOut("They want to hear nothing from the shop, and have not written since.")
+
+
+def _wrote_since(phone: str) -> bool:
+    """Tell whether somebody who opted out wrote after it, and not that they want nothing again."""
+    changed_at = Consent.objects.filter(phone=phone).values("changed_at")
+    since = InboundMessage.objects.filter(phone=phone, received_at__gt=Subquery(changed_at))
+    last = since.order_by("-pk").first()
+    return last is not None and meaning_of(last.text) != "stop"
 
 
 def is_opted_out(*, phone: str) -> bool:

@@ -1,11 +1,13 @@
 """What messages, answers, wishes and callbacks say of a person: handed out, moved, forgotten."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import BinaryField, Exists, F, Func, IntegerField, OuterRef, Q, Value
 from django.db.models.functions import Now
 
+from core.forgetting import Erasure
 from customers.models import Customer
 from notifications.models import (
     Callback,
@@ -20,6 +22,10 @@ from notifications.querysets import CallbackQuerySet
 from notifications.states import CallbackKind, CallbackState, MessageStatus
 
 from .callbacks import look_at
+
+_CALLED_OFF = "left"
+_LEFT = "They asked to be forgotten."
+_BEYOND = "Gateways of SMS: their own books hold numbers and words. Ask them."
 
 
 def personal_data(*, recipient: str, phone: str = "") -> dict[str, Any]:
@@ -57,7 +63,7 @@ def move_messages(*, source: str, target: str, phone: str = "") -> None:
 
 
 @transaction.atomic
-def forget_recipient(*, recipient: str, phone: str = "") -> None:
+def forget_recipient(*, recipient: str, phone: str = "") -> list[Erasure]:
     """Keep of what somebody was told and wrote that it was so, not the words nor the number.
 
     What waits to be sent is not sent any more. Of their wishes one holds on, as it must: that
@@ -74,26 +80,80 @@ def forget_recipient(*, recipient: str, phone: str = "") -> None:
         look_at(callback)
     # By a name of theirs alone from here on.
     move_messages(source=recipient, target=recipient, phone=phone)
-    told = Message.objects.filter(recipient=recipient)
+    told = Message.objects.filter(_sent_to(recipient, phone))
     written = InboundMessage.objects.filter(customer=recipient)
     _revoke_links_of(recipient)
-    _forget_callbacks(recipient, phone)
-    MessageEvent.objects.filter(message__in=told).update(detail="")
-    told.update(error="")
+    callbacks = _forget_callbacks(recipient, phone)
+    said = MessageEvent.objects.filter(message__in=told).exclude(detail="").update(detail="")
+    blanked, kept = told.exclude(body="", to="", data={}).count(), told.count()
+    told.exclude(error_code=_CALLED_OFF).update(error="")
     told.filter(status__in=[MessageStatus.QUEUED, MessageStatus.PARKED]).update(
-        status=MessageStatus.SUPPRESSED, error_code="left", error="They deleted their account."
+        status=MessageStatus.SUPPRESSED, error_code=_CALLED_OFF, error=_LEFT
     )
     told.update(body="", to="", data={})
     # The rows stay, so that what a gateway sends once more is known as that.
-    written.update(phone="", text="")
-    if phone:
-        Consent.objects.filter(phone=phone, opted_out=False).delete()
-        ConsentChange.objects.filter(consent__phone=phone).update(detail="")
+    wrote = written.exclude(phone="", text="").update(phone="", text="")
+    return [
+        Erasure(
+            app="notifications",
+            what="messages",
+            blanked=blanked,
+            kept=kept,
+            reason="That and when they were told of what, and what it cost.",
+            beyond=_BEYOND,
+        ),
+        Erasure(app="notifications", what="timeline of messages", blanked=said),
+        Erasure(app="notifications", what="what they wrote", blanked=wrote),
+        Erasure(app="notifications", what="what gateways told", blanked=callbacks),
+        *_forget_wishes(phone),
+    ]
+
+
+@transaction.atomic
+def forget_stranger(*, phone: str) -> list[Erasure]:
+    """Forget whoever wrote or was told something by a number that is no customer's."""
+    if not phone:
+        return []
+    # Their messages stay one person's, who is called nothing by which they could be found.
+    name = f"forgotten-{uuid4().hex[:16]}"
+    move_messages(source=phone, target=name, phone=phone)
+    erasures = forget_recipient(recipient=name, phone=phone)
+    InboundMessage.objects.filter(customer=name).update(customer="")
+    return erasures
+
+
+def _forget_wishes(phone: str) -> list[Erasure]:
+    if not phone:
+        return []
+    said = ConsentChange.objects.filter(consent__phone=phone).exclude(detail="").update(detail="")
+    wishes = Consent.objects.filter(phone=phone)
+    return [
+        Erasure(
+            app="notifications",
+            what="wishes about messages",
+            blanked=said,
+            deleted=bool(wishes.filter(opted_out=False).delete()[0]),
+            kept=wishes.count(),
+            reason="The number, as it is to hear nothing.",
+        )
+    ]
 
 
 def _told(recipient: str, phone: str) -> Q:
     """Return the condition of their messages; what a stranger asked for is known by the number."""
     return Q(recipient__in=[recipient, phone] if phone else [recipient])
+
+
+def _sent_to(recipient: str, phone: str) -> Q:
+    """Return the condition of their messages, and of those to their number that are no customer's.
+
+    Invitations are such, and codes to prove the number.
+    """
+    theirs = Q(recipient=recipient)
+    if not phone:
+        return theirs
+    customers = Customer.objects.filter(code=OuterRef("recipient"))
+    return theirs | (Q(to=phone) & ~Q(recipient="shop") & ~Q(Exists(customers)))
 
 
 def _written(recipient: str, phone: str) -> Q:
@@ -114,8 +174,8 @@ def _naming(phone: str) -> CallbackQuerySet:
     return Callback.objects.alias(place=place).filter(place__gt=0)
 
 
-def _forget_callbacks(recipient: str, phone: str) -> None:
-    """Empty what is about their messages, and all else that names their number."""
+def _forget_callbacks(recipient: str, phone: str) -> int:
+    """Empty what is about their messages, and all else that names their number; return how many."""
     written = InboundMessage.objects.filter(
         customer=recipient, transport=OuterRef("transport"), gateway_id=OuterRef("gateway_id")
     )
@@ -124,9 +184,9 @@ def _forget_callbacks(recipient: str, phone: str) -> None:
         Callback.objects.filter(Exists(written), kind=CallbackKind.INBOUND),
         _naming(phone),
     )
-    for callbacks in about_them:
-        # Nothing is due of them any more, nor could it be read out of them.
-        callbacks.update(body=b"", detail="", state=CallbackState.DONE)
+    emptied = {"body": b"", "detail": "", "state": CallbackState.DONE}
+    # Nothing is due of them any more, nor could it be read out of them.
+    return sum(callbacks.exclude(**emptied).update(**emptied) for callbacks in about_them)
 
 
 def _revoke_links_of(recipient: str) -> None:

@@ -1,8 +1,10 @@
 """`manage.py load_demo`: a small shop to look at, put into an empty database."""
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -24,6 +26,9 @@ from bookings.services import (
 )
 from catalog.models import Category
 from catalog.services import NewVariant, create_category, create_product
+from conversations import services as conversations
+from conversations.documents import read_interaction
+from conversations.states import Channel, Direction
 from core import clock
 from customers.models import Customer
 from customers.services import create_customer, update_customer
@@ -104,6 +109,8 @@ _SERVICES = [
 ]
 # Three that were booked elsewhere for one moment: history, which may clash.
 _HISTORY = [(223, 123), (224, 789), (225, 456)]
+# As `mongoexport` writes them; the first interaction is the contract's sample.
+_DOCUMENTS = Path(__file__).resolve().parents[2] / "conversations"
 _THEN = datetime(2022, 11, 1, 11, 11, 11, 111000, tzinfo=UTC)
 
 
@@ -126,6 +133,7 @@ def _load() -> None:
     _orders(customers, by=users["shopkeeper"])
     _bookings(customers, by=users["shopkeeper"])
     _shipments(customers, by=users["shopkeeper"])
+    _conversations(customers)
 
 
 def _accounts() -> dict[str, User]:
@@ -226,6 +234,43 @@ def _shipments(customers: list[Customer], *, by: User) -> None:
         start=clock.today() + timedelta(days=2),
         by=by,
     )
+
+
+def _conversations(customers: list[Customer]) -> None:
+    """Take in what two clients' agents wrote down, and what the shop itself heard and said."""
+    for each in _lines("clients"):
+        conversations.create_client(
+            ident=each["_id"], name=each["name"], nick_name=each["nickName"]
+        )
+    for each in _lines("engagements"):
+        conversations.create_engagement(
+            ident=each["_id"], client_id=each["clientId"], name=each["name"]
+        )
+    documents = (_DOCUMENTS / "interactions.json").read_text().splitlines()
+    conversations.create_interactions(documents=[read_interaction(each) for each in documents])
+    wanjiru, otieno, *_ = customers
+    now = timezone.now()
+    for customer, channel, text, ago in (
+        (wanjiru, Channel.PHONE, "Asks whether there is honey again. Call her when it comes.", 3),
+        (otieno, Channel.VISIT, "Brought the kanga back: the wrong red.", 1),
+    ):
+        conversations.record_contact(
+            customer=customer,
+            channel=channel,
+            direction=Direction.IN,
+            text=text,
+            at=now - timedelta(days=ago),
+            agent_name="Baraka Mwangi",
+        )
+
+
+def _lines(collection: str) -> list[dict[str, str]]:
+    """Return the rows of a `mongoexport` file of clients or engagements, ids as hex digits."""
+    rows = map(json.loads, (_DOCUMENTS / f"{collection}.json").read_text().splitlines())
+    return [
+        {name: value["$oid"] if isinstance(value, dict) else value for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def _repairs() -> None:

@@ -1,0 +1,345 @@
+"""The admin page of interactions: found, read, noted by hand, answered by SMS."""
+
+from typing import Any, cast
+from urllib.parse import quote
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import Left, Length
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminSelectWidget,
+    UnfoldAdminSplitDateTimeWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from accounts.models import User
+from conversations import services
+from conversations.exceptions import TooSlow
+from conversations.models import Engagement, Interaction
+from conversations.permissions import can_handle_conversations, can_see_conversations
+from conversations.states import Channel, Direction
+from core.admin import NOTHING_TO_SAVE, MovingAdmin, Verb, become
+from core.deadlines import deadline
+from core.phones import ImpossiblePhone, parse_phone
+from customers.permissions import can_see_customers
+from orders.permissions import can_see_orders
+
+from .common import CappedPaginator, as_block, indented
+
+# Of a document so many characters are shown; one may have sixteen million.
+SHOWN = 100_000
+_CHOICES = 50
+# Each value once, by the index: of a million rows there are few.
+_SENTIMENTS = """
+WITH RECURSIVE each AS (
+    (SELECT sentiment FROM conversations_interaction ORDER BY sentiment LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT later.sentiment FROM conversations_interaction later
+        WHERE later.sentiment > each.sentiment ORDER BY later.sentiment LIMIT 1
+    )
+    FROM each WHERE each.sentiment IS NOT NULL
+)
+SELECT sentiment FROM each WHERE sentiment <> '' LIMIT %s
+"""
+
+
+class ContactForm(forms.ModelForm[Interaction]):
+    channel = forms.ChoiceField(
+        choices=Channel.choices, initial=Channel.PHONE, widget=UnfoldAdminSelectWidget
+    )
+    direction = forms.ChoiceField(
+        choices=Direction.choices, initial=Direction.IN, widget=UnfoldAdminSelectWidget
+    )
+    phone = forms.CharField(
+        max_length=32,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="As people write it. Without a customer, whoever has it.",
+    )
+    text = forms.CharField(
+        label="What was said",
+        max_length=10_000,
+        widget=UnfoldAdminTextareaWidget({"rows": 5}),
+    )
+    at = forms.SplitDateTimeField(
+        label="When",
+        required=False,
+        widget=UnfoldAdminSplitDateTimeWidget,
+        help_text="Empty: now.",
+    )
+
+    class Meta:
+        model = Interaction
+        fields = ("customer", "order", "sentiment")
+
+    def clean_phone(self) -> str:
+        phone: str = self.cleaned_data["phone"]
+        try:
+            return parse_phone(phone) if phone else ""
+        except ImpossiblePhone as error:
+            raise forms.ValidationError(error.detail) from None
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        customer, order = data.get("customer"), data.get("order")
+        if customer and order and order.customer_id != customer.pk:
+            self.add_error("order", "This is another customer's order.")
+        return data
+
+    def validate_constraints(self) -> None:
+        """Of a row that a service makes nothing is known yet."""
+
+
+class ReplyForm(forms.Form):
+    text = forms.CharField(
+        label="SMS",
+        max_length=services.LONGEST_REPLY,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+        help_text="Three SMS at most.",
+    )
+
+
+class _Choices(admin.SimpleListFilter):
+    """A filter by one value of few that there are."""
+
+    field: str
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(**{self.field: value}) if value else queryset
+
+
+class ChannelFilter(_Choices):
+    title = "channel"
+    parameter_name = "engagement"
+    field = "engagement"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        # The shop's own first.
+        engagements = Engagement.objects.select_related("client")
+        ordered = engagements.order_by("-client__is_shop", "client__name", "name", "pk")
+        return [(each.pk, f"{each.client}: {each}") for each in ordered[:_CHOICES]]
+
+
+class SentimentFilter(_Choices):
+    title = "sentiment"
+    parameter_name = "sentiment"
+    field = "sentiment"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        with connection.cursor() as cursor:
+            cursor.execute(_SENTIMENTS, [_CHOICES])
+            return [(value, value) for (value,) in cursor.fetchall()]
+
+
+def _reply(*, interaction_id: str, text: str, by: User) -> Interaction:
+    return services.reply(interaction_id=interaction_id, text=text, by=by)
+
+
+def _may_be_answered(interaction: Interaction) -> bool:
+    """Tell whether it was with the shop itself; whether there is a number, the service knows."""
+    return interaction.engagement.channel is not None or bool(
+        interaction.customer and interaction.customer.phone
+    )
+
+
+@admin.register(Interaction)
+class InteractionAdmin(MovingAdmin):
+    can_see = can_see_conversations
+    can_manage = can_handle_conversations
+    form = ContactForm
+    verbs = (
+        Verb(
+            name="reply",
+            to=None,
+            move=_reply,
+            form=ReplyForm,
+            fits=_may_be_answered,
+            on_list=False,
+        ),
+    )
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_display = ("when", "client_shown", "channel", "agent", "sentiment_shown", "customer_shown")
+    list_filter = (ChannelFilter, SentimentFilter, "interaction_date")
+    list_select_related = False
+    sortable_by = ("when",)
+    ordering = ("-interaction_date", "-pk")
+    # Found by `get_search_results`; Django shows no field for it without any.
+    search_fields = ("words",)
+    search_help_text = 'Words of anything that was said; "as a phrase", or -without.'
+    autocomplete_fields = ("customer", "order")
+    _typed = (
+        (
+            None,
+            {
+                "fields": (
+                    ("customer", "order"),
+                    ("channel", "direction"),
+                    ("phone", "sentiment"),
+                    ("at",),
+                    ("text",),
+                )
+            },
+        ),
+    )
+    _shown = (
+        (
+            None,
+            {
+                "fields": (
+                    ("interaction_date", "agent"),
+                    ("client_shown", "channel"),
+                    ("customer_link", "order_link"),
+                    ("sentiment_shown", "source_shown"),
+                    ("document_shown",),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows = super().get_queryset(request).defer("document", "custom", "words")
+        return rows.select_related("engagement__client", "customer", "order")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self._shown if obj else self._typed
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        return tuple(
+            name for _, options in self._shown for row in options["fields"] for name in row
+        )
+
+    @display(description="when", ordering="interaction_date")
+    def when(self, interaction: Interaction) -> Any:
+        return interaction.interaction_date
+
+    @display(description="client")
+    def client_shown(self, interaction: Interaction) -> str:
+        return str(interaction.engagement.client)
+
+    @display(description="channel")
+    def channel(self, interaction: Interaction) -> str:
+        return str(interaction.engagement)
+
+    @display(description="agent")
+    def agent(self, interaction: Interaction) -> str:
+        return interaction.agent_name
+
+    @display(description="sentiment")
+    def sentiment_shown(self, interaction: Interaction) -> str:
+        return interaction.sentiment
+
+    @display(description="its source calls it")
+    def source_shown(self, interaction: Interaction) -> str:
+        return interaction.source_id
+
+    @display(description="customer")
+    def customer_shown(self, interaction: Interaction) -> str:
+        return str(interaction.customer or "-")
+
+    @display(description="customer")
+    def customer_link(self, interaction: Any) -> Any:
+        return _link("customers_customer", interaction.customer, can=interaction.opens[0])
+
+    @display(description="order")
+    def order_link(self, interaction: Any) -> Any:
+        return _link("orders_order", interaction.order, can=interaction.opens[1])
+
+    @display(description="document")
+    def document_shown(self, interaction: Interaction) -> Any:
+        """Show the document, or as much of its beginning as a page can hold."""
+        rows = Interaction.objects.filter(pk=interaction.pk)
+        text, length = rows.values_list(Left("document", SHOWN), Length("document")).get()
+        block = as_block(indented(text))
+        if length <= SHOWN:
+            return block
+        return format_html(
+            '{}<p>{} of {} characters. <a href="{}" class="underline">All of it</a></p>',
+            block,
+            f"{SHOWN:,}",
+            f"{length:,}",
+            reverse("extended-interaction-detail", args=[interaction.pk]),
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        words = search_term.strip()
+        found = cast("Any", queryset).search(words) if words else queryset
+        return found, False
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        slow = TooSlow("That takes too long. Filter by a channel or a date as well.")
+        with deadline(settings.CONVERSATIONS_TIMEOUT_SECONDS, error=slow):
+            page = super().get_changelist_instance(request)
+            # Read here, under the time limit, and not while the page is written.
+            page.result_list = list(page.result_list)
+        return page
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        found: Any = super().get_object(request, object_id, from_field)
+        if found is not None:
+            # What is linked opens for those alone who may open it.
+            found.opens = can_see_customers(request.user), can_see_orders(request.user)
+        return found
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # A document is what its source said: it is noted, read and deleted, not typed over.
+        nothing = {} if kwargs.get("add") else NOTHING_TO_SAVE | {"show_history": False}
+        page: HttpResponse = super().render_change_form(request, context | nothing, *args, **kwargs)
+        return page
+
+    def sentence(self, row: Interaction) -> str:
+        whom = row.customer or "somebody at the number that it came from"
+        return (
+            f"{row.engagement}, {timezone.localtime(row.interaction_date):%Y-%m-%d %H:%M}: {whom}."
+        )
+
+    def heading(self, verb: Verb, named: str) -> str:
+        return f"{verb.label} by SMS"
+
+    def outcome(self, rows: Any) -> str:
+        return "The reply is on its way."
+
+    def save_model(self, request: HttpRequest, obj: Interaction, form: Any, change: bool) -> None:
+        if change:
+            # There is nothing to type in.
+            return
+        data = form.cleaned_data
+        saved = services.note_contact(
+            by=cast("User", request.user),
+            text=data["text"],
+            channel=Channel(data["channel"]),
+            direction=Direction(data["direction"]),
+            at=data["at"],
+            customer=data["customer"],
+            order=data["order"],
+            phone=data["phone"],
+            sentiment=data["sentiment"],
+        )
+        become(obj, saved)
+
+    def delete_model(self, request: HttpRequest, obj: Interaction) -> None:
+        services.delete_interaction(interaction_id=obj.pk)
+
+
+def _link(page: str, row: Any, *, can: bool) -> Any:
+    if row is None or not can:
+        return str(row or "-")
+    address = reverse(f"admin:{page}_change", args=[quote(str(row.pk))])
+    return format_html('<a href="{}" class="underline">{}</a>', address, row)
