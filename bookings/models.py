@@ -253,6 +253,8 @@ class Booking(models.Model):
             models.Index(fields=["resource", "datetime"], name="booking_by_resource"),
             models.Index(fields=["status", "-datetime", "-id"], name="booking_by_status"),
             models.Index(fields=["customer", "-datetime", "-id"], name="booking_by_customer"),
+            # A customer's timeline.
+            models.Index(fields=["customer", "-created_at", "-id"], name="booking_by_creation"),
         ]
 
     def __str__(self) -> str:

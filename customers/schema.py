@@ -1,5 +1,6 @@
 """GraphQL of customers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import graphene
@@ -9,14 +10,74 @@ from graphql import GraphQLResolveInfo
 
 from accounts.models import User
 from accounts.schema import MineView
-from core.graphql.lists import ListField
+from core import timeline
+from core.api.problems import UnknownParameter
+from core.errors import InvalidInput
+from core.graphql.lists import ListField, PageInfo
 from core.graphql.mutations import Verb
 from core.graphql.relations import ModelType, Node, selection_of
 from core.graphql.rest import view_for
+from core.keyset import BadCursor
 from customers import services
 from customers.api.serializers import CodeInput, MyCustomerInput, PhoneInput
 from customers.api.views import CustomerViewSet
 from customers.models import Customer, PhoneCode
+
+_KIND = graphene.Enum(
+    "TimelineKind",
+    # Apps above this one have registered theirs before any schema is made.
+    [(name.upper(), name) for name in timeline.kinds()],
+    description=lambda each: (
+        f"{timeline.kinds()[each.value].label}." if each else "What stands in a timeline."
+    ),
+)
+
+
+class TimelineEntryType(graphene.ObjectType):
+    """One thing of a customer's history, where it began."""
+
+    class Meta:
+        name = "TimelineEntry"
+
+    at = graphene.NonNull(
+        graphene.DateTime, description="When it began: was placed, booked, queued, said."
+    )
+    kind = graphene.NonNull(_KIND, description="What it is.")
+    reference = graphene.NonNull(
+        graphene.String,
+        description="What its own field of `Query` and its REST address know it by.",
+    )
+    title = graphene.NonNull(graphene.String, description="What it is, in a short sentence.")
+    status = graphene.NonNull(
+        graphene.String, description="Where it stands now, in REST's word; empty: nowhere."
+    )
+    text = graphene.NonNull(
+        graphene.String, description="The first 200 characters that were written in it."
+    )
+
+
+class TimelineEntryEdge(graphene.ObjectType):
+    """An entry of a page, and where it stands."""
+
+    node = graphene.NonNull(TimelineEntryType, description="The entry.")
+    cursor = graphene.NonNull(graphene.String, description="For `after`.")
+
+
+class TimelineEntryConnection(graphene.ObjectType):
+    """A page of a timeline. Nobody counts all of it: it is in the tables of many apps."""
+
+    edges = graphene.NonNull(
+        graphene.List(graphene.NonNull(TimelineEntryEdge)),
+        description="Its entries with their cursors.",
+    )
+    nodes = graphene.NonNull(
+        graphene.List(graphene.NonNull(TimelineEntryType)), description="Its entries alone."
+    )
+    page_info = graphene.NonNull(PageInfo, description="What is before and after it.")
+    kinds = graphene.NonNull(
+        graphene.List(graphene.NonNull(_KIND)),
+        description="What was looked at: of those asked for, what the caller may see.",
+    )
 
 
 class CustomerType(ModelType):
@@ -32,6 +93,58 @@ class CustomerType(ModelType):
         convert_choices_to_enum = False
 
     code = graphene.NonNull(graphene.String, description="What the shop knows them by: `C1001`.")
+    timeline = graphene.Field(
+        TimelineEntryConnection,
+        first=graphene.Int(required=True, description="So many from the front, or after `after`."),
+        after=graphene.String(description="A cursor: the page starts after it."),
+        kinds=graphene.List(graphene.NonNull(_KIND), description="Of these alone."),
+        description="All that the shop knows of them, the newest first, for those who may see"
+        " customers. Of one customer at a time: not in a list.",
+    )
+
+    def resolve_timeline(
+        self: Customer,
+        info: GraphQLResolveInfo,
+        first: int,
+        after: str | None = None,
+        kinds: Sequence[Any] | None = None,
+    ) -> dict[str, Any]:
+        view_for(CustomerViewSet, info, "timeline")
+        if any(isinstance(step, int) for step in info.path.as_list()):
+            # Each takes a statement or two of every app.
+            raise InvalidInput("Ask for the timeline of one customer: `customer(code:)`.")
+        return _page(
+            self, info, first=first, after=after, only=[each.value for each in kinds or ()]
+        )
+
+
+def _page(
+    customer: Customer,
+    info: GraphQLResolveInfo,
+    *,
+    first: int,
+    after: str | None,
+    only: Sequence[str],
+) -> dict[str, Any]:
+    try:
+        page = timeline.page_of(
+            customer, user=info.context.user, size=first, only=only, cursor=after
+        )
+    except BadCursor:
+        detail = "Not a cursor of a timeline; start at the first page."
+        raise UnknownParameter({"after": [detail]}) from None
+    edges = [{"node": each, "cursor": timeline.cursor_of(each)} for each in page.entries]
+    return {
+        "edges": edges,
+        "nodes": page.entries,
+        "kinds": page.kinds,
+        "page_info": {
+            "has_next_page": page.has_next,
+            "has_previous_page": page.has_previous,
+            "start_cursor": edges[0]["cursor"] if edges else None,
+            "end_cursor": edges[-1]["cursor"] if edges else None,
+        },
+    }
 
 
 class PhoneCodeType(DjangoObjectType):

@@ -5,6 +5,7 @@ from typing import cast
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.decorators import action
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,6 +26,7 @@ from .serializers import (
     PhoneCodeSerializer,
     PhoneInput,
 )
+from .timeline import TimelineEntrySerializer, TimelineFilter, TimelinePagination
 
 
 class MyCustomerView(APIView):
@@ -114,6 +116,7 @@ class CustomerViewSet(ResourceViewSet):
     permitted = {
         "list": can_see_customers,
         "retrieve": can_see_customers,
+        "timeline": can_see_customers,
         "*": can_manage_customers,
     }
     filterset_class = CustomerFilter
@@ -141,3 +144,20 @@ class CustomerViewSet(ResourceViewSet):
         return self.delete_locked(
             lambda customer: services.delete_customer(customer_id=customer.pk)
         )
+
+    @extend_schema(responses=TimelineEntrySerializer(many=True))
+    @action(
+        detail=True,
+        filterset_class=TimelineFilter,
+        pagination_class=TimelinePagination,
+        search_fields=(),
+        ordering_fields=(),
+    )
+    def timeline(self, request: Request, code: str) -> Response:
+        """Show all that the shop knows of a customer, the newest first.
+
+        Orders, bookings, shipments, messages, contacts, …: each once, where it began, with where
+        it stands now. `kinds` says what was looked at: what the caller may not see is left out.
+        Repair jobs are found by the customer's phone number.
+        """
+        return TimelinePagination().answer(self.get_object(), request, self)

@@ -21,6 +21,7 @@ ROUTES = {
     ("PUT", "customer-detail"): (NEW, 200, {MANAGE}),
     ("PATCH", "customer-detail"): ({"name": "Amina"}, 200, {MANAGE}),
     ("DELETE", "customer-detail"): (None, 204, {MANAGE}),
+    ("GET", "customer-timeline"): (None, 200, {VIEW, MANAGE}),
     ("GET", "my-customer"): (None, 200, None),
     ("PATCH", "my-customer"): ({"language": "sw"}, 200, None),
     ("POST", "my-phone"): ({"phone": "0722 000 000"}, 202, None),
@@ -34,7 +35,7 @@ def call(api_as):
 
     def call(user, route):
         method, name = route
-        args = [customer.code] if name.endswith("-detail") else []
+        args = [customer.code] if name in {"customer-detail", "customer-timeline"} else []
         if user and name == "my-customer":
             CustomerFactory.create(user=user)
         path = reverse(name, args=args).removeprefix("/api/v1")
