@@ -20,5 +20,6 @@ registered = Signal()
 changed = Signal()
 # Somebody asks for all that is kept of them: each receiver returns {section: data} for `user`.
 data_asked_for = Signal()
-# Somebody leaves: each receiver forgets who `user` was, inside the transaction.
+# Somebody leaves: each receiver forgets who `user` was, inside the transaction, and returns what it
+# did, a list of `core.forgetting.Erasure`.
 leaving = Signal()

@@ -4,11 +4,14 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from core import status_pages
+from core import status_pages, timeline
+from core.forgetting import Erasure
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
 
 from . import services, signals
+from .models import Booking
+from .permissions import can_see_bookings
 
 
 @receiver(merged)
@@ -22,10 +25,18 @@ def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
 
 
 @receiver(forgotten)
-def on_forgotten(*, customer: Customer, **_: Any) -> None:
-    services.forget_customer(customer=customer)
+def on_forgotten(*, customer: Customer, **_: Any) -> list[Erasure]:
+    return services.forget_customer(customer=customer)
 
 
 status_pages.register("booking", services.status_page)
+timeline.register(
+    "booking",
+    label="Bookings",
+    read=services.bookings_of,
+    may=can_see_bookings,
+    model=Booking,
+    route="service-order-detail",
+)
 for _event in signals.BOOKING_EVENTS:
     _event.data_of = services.data_of_number

@@ -42,3 +42,9 @@ class TooManyCodes(DomainError):
 
     status = 429
     code = "throttled"
+
+
+class AccountChanged(Conflict):
+    """A customer who had no account has one now."""
+
+    code = "account_changed"

@@ -6,6 +6,7 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import changed, data_asked_for, leaving, registered
+from core.forgetting import Erasure
 
 from . import services
 
@@ -26,5 +27,5 @@ def on_data_asked_for(*, user: User, **_: Any) -> dict[str, Any]:
 
 
 @receiver(leaving)
-def on_leaving(*, user: User, **_: Any) -> None:
-    services.forget_customer_of(user=user)
+def on_leaving(*, user: User, **_: Any) -> list[Erasure]:
+    return services.forget_customer_of(user=user)

@@ -18,7 +18,14 @@ phone_code_sent = Event(
 merged = Signal()
 # `customer` goes by another code, no more by `code`.
 recoded = Signal()
-# Of `customer` nothing may be kept that tells who they were.
+# Of `customer` nothing may be kept that tells who they were: each receiver returns what it did, a
+# list of `core.forgetting.Erasure`.
 forgotten = Signal()
+# Nor of whoever is known by `phone` or `email` alone (one of them is ""), and is no customer;
+# returned is the same.
+stranger_forgotten = Signal()
+# Who else says their `phone` or `email` is asked for; with `delete` it goes. Each receiver returns
+# a list of `core.forgetting.Mention`.
+mentions_asked_for = Signal()
 # All that is kept of `customer` is asked for: each receiver returns {section: data}.
 data_asked_for = Signal()

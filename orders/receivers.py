@@ -6,11 +6,14 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import data_asked_for as account_data_asked_for
-from core import status_pages
+from core import status_pages, timeline
+from core.forgetting import Erasure
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
 
 from . import services, signals
+from .models import Order
+from .permissions import can_see_orders
 
 
 @receiver(merged)
@@ -24,8 +27,8 @@ def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
 
 
 @receiver(forgotten)
-def on_forgotten(*, customer: Customer, **_: Any) -> None:
-    services.forget_customer(customer=customer)
+def on_forgotten(*, customer: Customer, **_: Any) -> list[Erasure]:
+    return services.forget_customer(customer=customer)
 
 
 @receiver(account_data_asked_for)
@@ -35,5 +38,13 @@ def on_account_data_asked_for(*, user: User, **_: Any) -> dict[str, Any]:
 
 
 status_pages.register("order", services.status_page)
+timeline.register(
+    "order",
+    label="Orders",
+    read=services.orders_of,
+    may=can_see_orders,
+    model=Order,
+    route="order-detail",
+)
 for _event in signals.ORDER_EVENTS:
     _event.data_of = services.data_of_number

@@ -4,13 +4,16 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from core import status_pages
+from core import status_pages, timeline
+from core.forgetting import Erasure
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
 from orders.models import Order
 from orders.signals import order_accepted, order_cancelled
 
 from . import services, signals
+from .models import Shipment, StandingOrder
+from .permissions import can_see_shipments, can_see_standing_orders
 
 
 @receiver(order_accepted)
@@ -34,12 +37,28 @@ def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
 
 
 @receiver(forgotten)
-def on_forgotten(*, customer: Customer, **_: Any) -> None:
-    services.forget_customer(customer=customer)
+def on_forgotten(*, customer: Customer, **_: Any) -> list[Erasure]:
+    return services.forget_customer(customer=customer)
 
 
 status_pages.register("shipment", services.status_page)
 status_pages.add("order", services.parts_of_order)
+timeline.register(
+    "shipment",
+    label="Shipments",
+    read=services.shipments_of,
+    may=can_see_shipments,
+    model=Shipment,
+    route="shipment-detail",
+)
+timeline.register(
+    "standing_order",
+    label="Standing orders",
+    read=services.standing_orders_of,
+    may=can_see_standing_orders,
+    model=StandingOrder,
+    route="standing-order-detail",
+)
 for _event in signals.SHIPMENT_EVENTS:
     _event.data_of = services.data_of_number
 for _event in signals.STANDING_ORDER_EVENTS:

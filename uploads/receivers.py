@@ -4,12 +4,18 @@ from typing import Any
 
 from django.dispatch import receiver
 
+from core.forgetting import Erasure
 from customers.models import Customer
-from customers.signals import forgotten
+from customers.signals import forgotten, stranger_forgotten
 
 from . import services
 
 
 @receiver(forgotten)
-def on_forgotten(*, customer: Customer, **_: Any) -> None:
-    services.forget_customer(code=customer.code)
+def on_forgotten(*, customer: Customer, **_: Any) -> list[Erasure]:
+    return services.forget_customer(customer=customer)
+
+
+@receiver(stranger_forgotten)
+def on_stranger_forgotten(*, phone: str, email: str, **_: Any) -> list[Erasure]:
+    return services.forget_stranger(phone=phone, email=email)

@@ -51,14 +51,26 @@ def record_refusal(*, by: User | AnonymousUser | None, target: str, **detail: An
         record(Action.REFUSED, by=by, target=target, **detail)
 
 
-def forget(user: User, *, invitations: Collection[Invitation]) -> None:
-    """Keep of somebody who leaves that it was one and the same, not who it was."""
+def forget(user: User, *, invitations: Collection[Invitation]) -> int:
+    """Keep of somebody who leaves that it was one and the same, not who it was.
+
+    Returns how many entries said so.
+    """
+    theirs = AuditEntry.objects.filter(target_subject=user.subject)
+    told = theirs.exclude(target=str(user.subject), detail={})
+    return told.update(target=str(user.subject), detail={}) + forget_in_audit(
+        email=user.email, invitations=invitations
+    )
+
+
+def forget_in_audit(*, email: str, invitations: Collection[Invitation]) -> int:
+    """Forget an address, and to whom invitations went; return how many entries said so."""
     entries = AuditEntry.objects.all()
-    entries.filter(target_subject=user.subject).update(target=str(user.subject), detail={})
-    named = [str(each) for each in invitations]
-    entries.filter(target__in=named).update(target="An invitation that was accepted", detail={})
-    if user.email:
-        entries.filter(detail__email__iexact=user.email).update(detail={})
+    named = {str(each) for each in invitations if each.email or each.phone}
+    told = entries.filter(target__in=named).update(target="An invitation", detail={})
+    if email:
+        told += entries.filter(detail__email__iexact=email).update(detail={})
+    return told
 
 
 def _plain(target: object) -> str:

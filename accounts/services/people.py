@@ -1,24 +1,29 @@
 """A person's own account: its beginning, their data, its end."""
 
 from typing import Any, cast
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from accounts.exceptions import NotYours
-from accounts.models import AuditEntry, Identity, Invitation, User
+from accounts.models import AuditEntry, Identity, Invitation, ProviderSession, User
 from accounts.signals import changed, data_asked_for, leaving, registered
 from accounts.states import Action
+from core.forgetting import Erasure, collected, forget_traces
 from core.models import IdempotencyKey
 from core.names import check_name
 
-from .audit import forget, record
+from .audit import forget, forget_in_audit, record
 from .memberships import check_may_leave
 
 # Of the audit log, the newest so many go into what somebody downloads of themselves.
 AUDIT_ENTRIES = 1000
+_LOG = "That one and the same person did it, and from which address of the network."
+_PROVIDER = "The account at an outside sign-in provider, where they have one: ask it."
 
 
 @transaction.atomic
@@ -123,8 +128,10 @@ def personal_data(*, user: User) -> dict[str, Any]:
 
 
 @transaction.atomic
-def delete_account(*, user: User) -> None:
+def delete_account(*, user: User) -> list[Erasure]:
     """Delete somebody's account; what they ordered is kept without who they were.
+
+    Returns what was done, by app.
 
     Raises:
         LastShopkeeper: nobody would be left who may do everything.
@@ -134,13 +141,75 @@ def delete_account(*, user: User) -> None:
     invitations = Invitation.objects.filter(invited_by=user)
     invitations.open().update(revoked_at=timezone.now())
     invitations.update(invited_by=None)
+    invited = _forget_invitations(Q(email__iexact=user.email) if user.email else Q(pk__in=[]))
     user = User.objects.select_for_update().get(pk=user.pk)
     # Read under the lock: one may just have been accepted.
     accepted = list(Invitation.objects.filter(accepted_by=user))
-    leaving.send(sender=User, user=user)
-    forget(user, invitations=accepted)
+    erasures = collected(leaving.send(sender=User, user=user))
+    told = forget(user, invitations=[*invited, *accepted])
     Invitation.objects.filter(accepted_by=user).update(accepted_by=None, email="", phone="")
-    IdempotencyKey.objects.filter(caller=str(user.pk)).delete()
+    answers = IdempotencyKey.objects.filter(caller=str(user.pk)).delete()[0]
+    # What the admin's log calls by their name.
+    named: list[Model] = [user, *user.memberships.all(), *invited, *accepted]
+    erasures += forget_traces(email=user.email, rows=named)
+    identities = Q(pk__in=[])
+    for identity in user.identities.all():
+        identities |= Q(issuer=identity.issuer, subject=identity.subject)
+    sessions = ProviderSession.objects.filter(identities).delete()[0]
     # Tokens, identities and memberships go with the row; a session without its user is none.
     record(Action.LEFT, by=None, target=user.subject)
     user.delete()
+    return [
+        Erasure(app="accounts", what="account", deleted=1, beyond=_PROVIDER),
+        Erasure(app="accounts", what="sessions at the sign-in provider", deleted=sessions),
+        Erasure(app="accounts", what="invitations", blanked=len({*invited, *accepted})),
+        Erasure(
+            app="accounts", what="audit log", blanked=told, kept=_kept_of(user.subject), reason=_LOG
+        ),
+        Erasure(app="core", what="stored answers", deleted=answers),
+        *erasures,
+    ]
+
+
+@transaction.atomic
+def forget_address(*, phone: str = "", email: str = "") -> list[Erasure]:
+    """Forget whoever is known by a number or an address, and has no account.
+
+    An account's own address stays: `delete_account` is for that.
+    """
+    if email and User.objects.filter(email__iexact=email).exists():
+        return []
+    theirs = Q(pk__in=[])
+    if phone:
+        theirs |= Q(phone=phone)
+    if email:
+        theirs |= Q(email__iexact=email)
+    invited = _forget_invitations(theirs)
+    told = forget_in_audit(email=email, invitations=invited)
+    # Of somebody who never proved it; who has, has an account with it.
+    claims = EmailAddress.objects.filter(email__iexact=email, verified=False) if email else None
+    return [
+        Erasure(app="accounts", what="invitations", blanked=len(invited)),
+        Erasure(app="accounts", what="audit log", blanked=told),
+        Erasure(
+            app="accounts",
+            what="addresses nobody proved",
+            deleted=claims.delete()[0] if claims is not None else 0,
+        ),
+        *forget_traces(rows=invited),
+    ]
+
+
+def _forget_invitations(theirs: Q) -> list[Invitation]:
+    """Blank invitations that were sent to somebody; return them as they were."""
+    found = Invitation.objects.filter(theirs)
+    before = list(found.select_for_update(of=("self",)).order_by("pk"))
+    keys = [each.pk for each in before]
+    found = Invitation.objects.filter(pk__in=keys)
+    found.open().update(revoked_at=timezone.now())
+    found.update(email="", phone="")
+    return before
+
+
+def _kept_of(subject: UUID) -> int:
+    return AuditEntry.objects.filter(Q(actor_subject=subject) | Q(target_subject=subject)).count()

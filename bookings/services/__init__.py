@@ -30,6 +30,7 @@ from .records import forget_customer, move_bookings, personal_data
 from .reminding import remind_customers
 from .status import status_page
 from .telling import data_of_number
+from .timeline import bookings_of
 
 __all__ = [
     "MAX_SERVICES",
@@ -39,6 +40,7 @@ __all__ = [
     "Order",
     "book",
     "book_own",
+    "bookings_of",
     "cancel_as_allowed",
     "cancel_booking",
     "change_booking",

@@ -43,6 +43,7 @@ from .placing import (
 from .records import count_by_status, forget_customer, move_orders, personal_data
 from .status import status_page
 from .telling import data_of_number
+from .timeline import orders_of
 
 __all__ = [
     "COLLECTION",
@@ -71,6 +72,7 @@ __all__ = [
     "merge_cart",
     "move_orders",
     "open_cart",
+    "orders_of",
     "personal_cart",
     "personal_data",
     "place_cart",

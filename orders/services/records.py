@@ -5,15 +5,17 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 
+from core.forgetting import NOBODY, Erasure
 from customers.models import Customer
-from orders.models import Order, OrderChange
+from orders.models import Cart, Order, OrderChange
 from orders.states import DeliveryMethod, OrderStatus
 
 from .placing import Delivery
 
 # Stands where a delivery must have something.
-FORGOTTEN = "–"
+FORGOTTEN = NOBODY
 # Fields of an order that tell who its customer is.
+_BOOKS = "The books: what was sold, when, for how much, and to which country it went."
 _PERSONAL = ["note", "recipient", "address_line_1", "address_line_2", "city", "postcode"]
 
 
@@ -68,24 +70,29 @@ def personal_data(*, customer: Customer) -> list[dict[str, Any]]:
 
 
 @transaction.atomic
-def forget_customer(*, customer: Customer) -> None:
+def forget_customer(*, customer: Customer) -> list[Erasure]:
     """Keep of a customer's orders what the books need, not what they wrote or where they live.
 
-    That an order was delivered, and to which country, is the books' business.
+    That an order was delivered, and to which country, is the books' business. What was written in
+    its history may say anything of anybody, whoever wrote it.
     """
     orders = Order.objects.filter(customer=customer)
+    blank = dict.fromkeys(_PERSONAL, "")
+    delivered = blank | dict.fromkeys(("recipient", "address_line_1", "city"), FORGOTTEN)
     # The orders first: who edits one holds it until its history is written.
-    orders.update(note="")
-    orders.filter(delivery_method=DeliveryMethod.DELIVERY).update(
-        recipient=FORGOTTEN,
-        address_line_1=FORGOTTEN,
-        address_line_2="",
-        city=FORGOTTEN,
-        postcode="",
+    blanked = sum(
+        of_method.exclude(**fields).update(**fields)
+        for of_method, fields in (
+            (orders.filter(delivery_method=DeliveryMethod.DELIVERY), delivered),
+            (orders.exclude(delivery_method=DeliveryMethod.DELIVERY), blank),
+        )
     )
     history = OrderChange.objects.filter(order__customer=customer)
-    history.filter(changes__has_any_keys=_PERSONAL).update(
-        changes=RawSQL("changes - %s::text[]", [_PERSONAL])
-    )
-    if customer.user_id is not None:
-        history.filter(by=customer.user_id).update(reason="")
+    said = history.filter(changes__has_any_keys=_PERSONAL) | history.exclude(reason="")
+    told = said.update(changes=RawSQL("changes - %s::text[]", [_PERSONAL]), reason="")
+    cart = Cart.objects.filter(user=customer.user_id) if customer.user_id else Cart.objects.none()
+    return [
+        Erasure(app="orders", what="orders", blanked=blanked, kept=orders.count(), reason=_BOOKS),
+        Erasure(app="orders", what="history of orders", blanked=told),
+        Erasure(app="orders", what="carts", deleted=bool(cart.delete()[0])),
+    ]

@@ -14,11 +14,12 @@ from .mirroring import MongoFailed, documents_due, open_documents, write_due_doc
 from .moving import add_note, correct_phone, follow_client, move_job, settle_conflict
 from .previewing import preview
 from .rebuilding import find_strays, rebuild_documents
-from .records import forget_customer, personal_data
+from .records import forget_customer, forget_stranger, personal_data
 from .rounds import Round
 from .sources import collect_soon, is_configured, layout_of, meaning_in, sync_sources, update_source
 from .status import status_page
 from .telling import data_of_id, tell
+from .timeline import repairs_of
 
 __all__ = [
     "ID",
@@ -36,6 +37,7 @@ __all__ = [
     "find_strays",
     "follow_client",
     "forget_customer",
+    "forget_stranger",
     "is_configured",
     "job_status_of",
     "layout_of",
@@ -46,6 +48,7 @@ __all__ = [
     "personal_data",
     "preview",
     "rebuild_documents",
+    "repairs_of",
     "settle_conflict",
     "sources_to_collect",
     "status_page",

@@ -12,6 +12,7 @@ from .life import (
 )
 from .news import fold, look_at_news, receive_news, remove_old_news, replay_news
 from .notices import data_of_standing_order, said_total
+from .of_customer import shipments_of, standing_orders_of
 from .own import (
     change_as_allowed,
     create_own,
@@ -92,10 +93,12 @@ __all__ = [
     "send_shipment",
     "settle_attention",
     "ship_accepted",
+    "shipments_of",
     "shippable",
     "skip_as_allowed",
     "skip_date",
     "skip_link",
+    "standing_orders_of",
     "status_page",
     "sync_carriers",
     "tell",

@@ -168,7 +168,7 @@ def _look_at_next() -> bool:
         # Put aside, or it would stop all after it.
         logger.exception("news %s could not be folded in", stored.pk)
         stored.state, stored.detail = NewsState.BAD, type(error).__name__
-    stored.save(update_fields=["state", "detail", "reference", "shipment"])
+    stored.save(update_fields=["state", "detail", "reference", "shipment", "body"])
     return True
 
 
@@ -177,6 +177,8 @@ def _effect_of(stored: News) -> NewsState:
     unknown = [each for each in told if not _fold_stored(stored, each)]
     stored.reference = _reference(unknown or told)
     if not unknown:
+        if stored.shipment is not None and stored.shipment.order.customer.forgotten_at:
+            stored.body = b""
         return NewsState.DONE
     stored.detail = "No shipment of this number was handed to this carrier."
     return NewsState.UNMATCHED
@@ -193,7 +195,9 @@ def _fold_stored(stored: News, told: Told) -> bool:
 
 def _handed_to(carrier: OuterRef | int, number: OuterRef | str) -> QuerySet[Shipment]:
     """Return the shipment that a carrier may know by this number."""
-    return Shipment.objects.filter(carrier=carrier, number=number, handed_at__isnull=False)
+    return Shipment.objects.select_related("order__customer").filter(
+        carrier=carrier, number=number, handed_at__isnull=False
+    )
 
 
 @transaction.atomic
@@ -209,9 +213,13 @@ def fold(*, shipment: Shipment, news: Told, source: NewsSource, stored: News | N
     """
     news = _checked(news)
     # The order first, as everywhere: what is delivered fulfils it.
-    order = Order.objects.select_for_update(no_key=True).get(pk=shipment.order_id)
+    orders = Order.objects.select_related("customer")
+    order = orders.select_for_update(no_key=True, of=("self",)).get(pk=shipment.order_id)
     shipment = locked(shipment.pk)
     shipment.order = order
+    if order.customer.forgotten_at:
+        # Who signed for it, or where it was left, is nothing to keep of them any more.
+        news = replace(news, detail="")
     shipment.heard_at = clock.now()
     moved = False
     events = shipment.timeline.filter(verb=ShipmentVerb.EVENT, at=news.at)

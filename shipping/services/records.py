@@ -1,12 +1,16 @@
 """What follows when a customer is merged, asks for their data, or is forgotten."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
+from core.forgetting import NOBODY, Erasure
 from customers.models import Customer
+from shipping.exceptions import MoveNotAllowed
 from shipping.models import (
     News,
     Occurrence,
@@ -22,11 +26,13 @@ from .life import end_standing_order
 from .preparing import cancel_shipment
 
 # Stands where there must be something.
-FORGOTTEN = "–"
+FORGOTTEN = NOBODY
 # To which country is the books' business.
 _PERSONAL = list(ADDRESS_FIELDS[:-1])
 _BLANK = {name: "" if name in {"line_2", "postcode"} else FORGOTTEN for name in _PERSONAL}
-_LEFT = "They deleted their account."
+_LEFT = "They asked to be forgotten."
+_BOOKS = "The books: what was sent, when, by whom, and to which country."
+_BEYOND = "Carriers: their own books hold the address of what they were given. Ask them."
 
 
 def move_standing_orders(*, source: Customer, target: Customer) -> None:
@@ -107,40 +113,80 @@ def _standing_order(standing: StandingOrder) -> dict[str, Any]:
 
 
 @transaction.atomic
-def forget_customer(*, customer: Customer) -> None:
+def forget_customer(*, customer: Customer) -> list[Erasure]:
     """Keep of a customer's shipments and standing orders what the books need, not where they live.
 
-    Nothing is sent to an address that is forgotten: what no carrier has is called off.
+    Nothing is sent to an address that is forgotten: what no carrier has is called off. What was
+    written of them may say anything of anybody, whoever wrote it.
     """
+    return [*_forget_shipments(customer), *_forget_standing_orders(customer)]
+
+
+def _forget_shipments(customer: Customer) -> list[Erasure]:
     shipments = Shipment.objects.filter(order__customer=customer)
     ours = shipments.filter(status__in=[ShipmentStatus.WAITING, ShipmentStatus.REFUSED])
-    for key in ours.order_by("pk").values_list("pk", flat=True):
-        cancel_shipment(shipment_id=key, by=None, reason=_LEFT)
-    shipments.update(**_BLANK, tracking_url="", error="")
+    for key in ours.filter(cancel_asked_at=None).order_by("pk").values_list("pk", flat=True):
+        # It may have gone out meanwhile, and its carrier calls nothing off.
+        with suppress(MoveNotAllowed):
+            cancel_shipment(shipment_id=key, by=None, reason=_LEFT)
+    blank = {**_BLANK, "tracking_url": "", "error": ""}
+    blanked = shipments.exclude(**blank).update(**blank)
     timeline = ShipmentEvent.objects.filter(shipment__order__customer=customer)
-    timeline.exclude(detail__in=["", _LEFT]).update(detail="")
-    timeline.filter(changes__has_any_keys=_PERSONAL).update(
-        changes=RawSQL("changes - %s::text[]", [_PERSONAL])
-    )
-    # It says nothing more; the row stays, so that what comes once more is known as that.
-    told = News.objects.filter(shipment__order__customer=customer, state=NewsState.DONE)
-    told.update(body=b"", detail="")
+    said = timeline.exclude(detail__in=["", _LEFT]).update(detail="")
+    said += _forget_addresses(timeline)
+    news = News.objects.filter(shipment__order__customer=customer)
+    # Also what could not be folded in, though it names a shipment of theirs.
+    news |= News.objects.filter(reference__in=shipments.values("number"))
+    told = news.exclude(state=NewsState.NEW).exclude(body=b"", detail="")
+    return [
+        Erasure(
+            app="shipping",
+            what="shipments",
+            blanked=blanked,
+            kept=shipments.count(),
+            reason=_BOOKS,
+            beyond=_BEYOND,
+        ),
+        Erasure(app="shipping", what="timeline of shipments", blanked=said),
+        Erasure(
+            app="shipping",
+            what="what carriers told",
+            # It says nothing more; the row stays, so that what comes once more is known as that.
+            blanked=told.update(body=b"", detail="", state=NewsState.DONE),
+            kept=news.filter(state=NewsState.NEW).count(),
+            reason="Not looked at yet: it is emptied when it is.",
+        ),
+    ]
 
+
+def _forget_standing_orders(customer: Customer) -> list[Erasure]:
     standing_orders = StandingOrder.objects.filter(customer=customer)
     for key in standing_orders.exclude(status=StandingOrderStatus.ENDED).values_list(
         "pk", flat=True
     ):
         end_standing_order(standing_order_id=key, by=None, reason=_LEFT)
     # What waits for goods of one that was over already.
-    Occurrence.objects.filter(
-        standing_order__customer=customer, status=OccurrenceStatus.WAITING
-    ).update(status=OccurrenceStatus.SKIPPED, try_at=None, reason=_LEFT)
-    standing_orders.update(**_BLANK)
+    dates = Occurrence.objects.filter(standing_order__customer=customer)
+    dates.filter(status=OccurrenceStatus.WAITING).update(
+        status=OccurrenceStatus.SKIPPED, try_at=None, reason=_LEFT
+    )
+    said = dates.exclude(reason__in=["", _LEFT]).update(reason="")
     history = StandingOrderChange.objects.filter(standing_order__customer=customer)
-    history.filter(changes__has_any_keys=_PERSONAL).update(
+    said += history.exclude(reason__in=["", _LEFT]).update(reason="")
+    said += _forget_addresses(history)
+    return [
+        Erasure(
+            app="shipping",
+            what="standing orders",
+            blanked=standing_orders.exclude(**_BLANK).update(**_BLANK),
+            kept=standing_orders.count(),
+            reason="The books: what was to come, and when.",
+        ),
+        Erasure(app="shipping", what="history of standing orders", blanked=said),
+    ]
+
+
+def _forget_addresses(history: QuerySet[Any]) -> int:
+    return history.filter(changes__has_any_keys=_PERSONAL).update(
         changes=RawSQL("changes - %s::text[]", [_PERSONAL])
     )
-    if customer.user_id is not None:
-        history.filter(by=customer.user_id).update(reason="")
-        dates = Occurrence.objects.filter(standing_order__customer=customer)
-        dates.filter(by=customer.user_id).update(reason="")

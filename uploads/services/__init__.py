@@ -1,12 +1,12 @@
 """Verbs of uploads, the only writers of their tables; what they take in, the other apps write."""
 
 from .exporting import as_download, content_type_of, export, template
+from .people import forget_customer, forget_stranger
 from .running import claim_upload, run_due_upload, run_upload
 from .uploading import (
     apply_upload,
     cancel_upload,
     create_upload,
-    forget_customer,
     remove_old_uploads,
 )
 
@@ -19,6 +19,7 @@ __all__ = [
     "create_upload",
     "export",
     "forget_customer",
+    "forget_stranger",
     "remove_old_uploads",
     "run_due_upload",
     "run_upload",

@@ -5,12 +5,11 @@ from typing import IO, TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from uploads.exceptions import MoveNotAllowed, TooLarge
-from uploads.models import Upload, UploadChunk, UploadKey, UploadRow
+from uploads.models import Upload, UploadChunk
 from uploads.states import Kind, Mode, Phase, UploadStatus
 
 from .files.reading import format_of, read_rows
@@ -121,16 +120,6 @@ def remove_old_uploads() -> int:
     for key in keys:
         Upload.objects.filter(pk=key).delete()
     return len(keys)
-
-
-def forget_customer(*, code: str) -> None:
-    """Keep of a customer's rows that they were there, not what they said."""
-    UploadRow.objects.filter(
-        Q(upload__kind=Kind.CUSTOMERS, subject=code)
-        | Q(upload__kind=Kind.ORDERS, data__customer=code)
-    ).update(data={}, changes={})
-    # These say phones and addresses, of nobody in particular.
-    UploadKey.objects.filter(upload__in=Upload.objects.over()).delete()
 
 
 def _moved(upload_id: int, to: UploadStatus) -> Upload:
