@@ -268,6 +268,7 @@ class MachineViewSet(ResourceViewSet):
 
 
 class AuditViewSet(ResourceViewSet):
+    plural = "entries of the audit log"
     queryset = AuditEntry.objects.select_related("actor")
     serializer_class = AuditEntrySerializer
     permitted = {"*": can_manage_employees}

@@ -216,7 +216,7 @@ def forget_people(
             erasures += delete_account(user=User.objects.get(pk=person.user_id))
     shared = [
         *(each for each in phones if Customer.objects.filter(phone=each).exists()),
-        *(each for each in emails if Customer.objects.filter(email__iexact=each).exists()),
+        *(each for each in emails if _is_somebodys(each)),
     ]
     mentions: list[Mention] = []
     for one, other in [(each, "") for each in phones] + [("", each) for each in emails]:
@@ -283,6 +283,11 @@ def _forget_what_hangs_on(customer: Customer) -> list[Erasure]:
         *collected(forgotten.send(sender=Customer, customer=customer)),
         *forget_traces(phone=phone, email=email, code=customer.code, rows=[customer]),
     ]
+
+
+def _is_somebodys(email: str) -> bool:
+    theirs = {"email__iexact": email}
+    return Customer.objects.filter(**theirs).exists() or User.objects.filter(**theirs).exists()
 
 
 def _forget_codes_sent_to(phone: str) -> int:

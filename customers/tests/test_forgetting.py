@@ -204,6 +204,19 @@ class TestCommand:
         assert "Forgotten: C7, Amina, with an account" in run("--email", user.email)
         assert not User.objects.exists()
 
+    def test_an_address_that_another_s_account_has_names_them_still(self):
+        user = person()
+        Customer.objects.all().delete()
+        CustomerFactory.create(code="C7", email=user.email)
+        before = AuditEntry.objects.values_list("target", "detail")[0]
+
+        said = run("C7")
+
+        assert f"Somebody else has {user.email} too" in said
+        assert AuditEntry.objects.values_list("target", "detail")[0] == before
+        assert people.forget_address(email=user.email) == []
+        assert User.objects.get().email == user.email
+
     def test_the_report_is_a_table_for_people(self):
         customer = CustomerFactory.create(code="C7", name="Amina", phone=PHONE)
         OrderFactory.create(customer=customer, note="By the gate.")

@@ -382,6 +382,30 @@ def test_who_leaves_is_forgotten_but_for_the_books():
     assert page_of("shipment", delivered.number, "en").state == "Delivered"
 
 
+def test_what_a_carrier_tells_later_of_who_left_is_kept_without_its_words():
+    customer = CustomerFactory.create(user=UserFactory.create())
+    sent = shipment_of(customer)
+    other = SentShipmentFactory.create()
+    tell(sent.number, "in-transit")
+
+    delete_account(user=customer.user)
+    [waiting] = News.objects.all()
+    assert (waiting.state, bytes(waiting.body) != b"") == ("new", True)
+    tell(other.number, "in-transit")
+    services.look_at_news()
+    fold(sent, "delivered", 1, detail="Signed by Otieno.")
+    fold(other, "delivered", 1, detail="Signed by Halima.")
+
+    assert [(each.status, each.detail) for each in sent.timeline.filter(verb="event")] == [
+        ("in-transit", ""),
+        ("delivered", ""),
+    ]
+    assert other.timeline.get(status="delivered").detail == "Signed by Halima."
+    assert b"Otieno" not in b"".join(bytes(each.body) for each in News.objects.all())
+    assert [bytes(each.body) for each in News.objects.filter(pk=waiting.pk)] == [b""]
+    assert News.objects.filter(shipment=other).exclude(body=b"").count() == 2
+
+
 def test_nothing_is_sent_to_who_left_though_its_carrier_may_have_it():
     customer = CustomerFactory.create(user=UserFactory.create())
     shipment = shipment_of(customer)
