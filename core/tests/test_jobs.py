@@ -59,6 +59,7 @@ def test_every_declared_job_has_a_row_that_is_due_at_once():
         "notifications.tasks.look_at_callbacks": timedelta(seconds=5),
         "notifications.tasks.remove_old_callbacks": timedelta(days=1),
         "notifications.tasks.remove_old_links": timedelta(days=1),
+        "notifications.tasks.record_missed_contacts": timedelta(minutes=10),
         "notifications.tasks.sync_templates": HOUR,
         "orders.tasks.remove_expired_carts": HOUR,
         "repairs.tasks.collect_repairs": timedelta(seconds=5),

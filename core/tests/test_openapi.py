@@ -38,6 +38,21 @@ def test_every_operation_has_an_id_of_its_own_and_a_summary(operations):
         assert re.fullmatch(r"[A-Z].+\.", operation["summary"]), operation["operationId"]
 
 
+def test_lists_are_called_what_people_call_them(operations):
+    said = {path: each["summary"] for (method, path), each in operations.items() if method == "get"}
+
+    assert said["/api/v1/orders/"] == "List orders."
+    assert said["/api/v1/categories/"] == "List categories."
+    assert said["/api/v1/audit/"] == "List entries of the audit log."
+    assert said["/api/v1/carrier-news/"] == "List carrier news."
+    assert said["/api/v1/clients/"] == "List clients."
+    assert said["/clients"] == "List clients, in Extended JSON."
+    assert said["/clients/{id}"] == "Get one client, in Extended JSON."
+    assert said["/engagements/{id}/interactions"] == (
+        "List engagement interactions, in Extended JSON."
+    )
+
+
 def test_every_operation_names_its_error_answers_as_problems(operations, schema):
     answers = schema["components"]["responses"]
     always = {"400", "401", "403", "406", "429", "500", "503"}

@@ -150,6 +150,7 @@ JOBS = {
     "notifications.tasks.deliver_messages",
     "notifications.tasks.look_at_callbacks",
     "notifications.tasks.remove_old_callbacks",
+    "notifications.tasks.record_missed_contacts",
     "notifications.tasks.remove_old_links",
     "notifications.tasks.sync_templates",
     "orders.tasks.remove_expired_carts",
