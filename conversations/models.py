@@ -1,10 +1,13 @@
 """Every contact with a customer: whose it is, over which channel, and what was said."""
 
+from datetime import datetime
+
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from .fields import JsonbField, ObjectIdField
 from .querysets import ClientQuerySet, EngagementQuerySet, InteractionQuerySet
@@ -170,7 +173,19 @@ class Interaction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.interaction_date:%Y-%m-%d %H:%M}, {self.agent_name or 'nobody'}"
+        # A customer only where they are read already: a list must not ask for each.
+        known = "customer" in self._state.fields_cache and self.customer
+        at = self.local_date or self.interaction_date
+        whom = known.name if known else self.agent_name
+        return ", ".join(filter(None, [f"{at:%Y-%m-%d %H:%M}", whom]))
+
+    @property
+    def local_date(self) -> datetime | None:
+        """When it was by the clock of now, on pages the shop's; None beyond the years it knows."""
+        try:
+            return timezone.localtime(self.interaction_date)
+        except (OverflowError, ValueError):
+            return None
 
 
 class ImportedFile(models.Model):

@@ -12,6 +12,7 @@ from accounts.models import User
 from conversations import documents, services
 from conversations.api.contacts import ContactViewSet
 from conversations.api.finding import limited
+from conversations.api.pages import InteractionKeyset
 from conversations.api.plain import (
     PlainClientViewSet,
     PlainEngagementViewSet,
@@ -169,7 +170,9 @@ class InteractionType(_ByObjectId):
 
 
 class InteractionList(ListField):
-    """The list of interactions, with conditions on the custom document and a time limit as REST."""
+    """The list of interactions, with conditions on the custom document and the limits of REST."""
+
+    keyset_class = InteractionKeyset
 
     def _filters(self) -> Iterable[tuple[str, Any]]:
         for name, argument in super()._filters():

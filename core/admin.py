@@ -7,6 +7,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.exceptions import (
+    DisallowedModelAdminLookup,
+    DisallowedModelAdminToField,
+)
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
@@ -117,7 +121,7 @@ class DukaModelAdmin(Autocompletes, AsksPredicates, ModelAdmin):
                 return response
         except DomainError as error:
             tell(request, error)
-        except (ValueError, DatabaseError):
+        except (DisallowedModelAdminLookup, DisallowedModelAdminToField, ValueError, DatabaseError):
             # A filter or a key that somebody wrote into the address by hand.
             messages.error(request, "The list cannot be shown so.")
         return HttpResponseRedirect(request.path)

@@ -45,6 +45,11 @@ class Erasure:
     def is_nothing(self) -> bool:
         return not self.blanked and not self.deleted
 
+    @property
+    def untouched(self) -> int:
+        """How many are left as they were: of those that are kept, most are emptied as well."""
+        return max(0, self.kept - self.blanked)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
@@ -56,6 +61,8 @@ class Mention:
     # The first of them, as people look for them.
     keys: tuple[str, ...] = ()
     deleted: bool = False
+    # The number or the address; whoever asks for both in turn fills it in.
+    of: str = ""
 
 
 def collected(answers: Iterable[tuple[Any, Any]]) -> list[Erasure]:

@@ -51,9 +51,8 @@ def test_the_import_contracts_know_the_app(app):
 @every_app
 def test_an_app_with_tables_has_migrations(app):
     # Without the package, `makemigrations --check` passes it over.
-    assert (
-        not list(apps.get_app_config(app).get_models())
-        or list((settings.BASE_DIR / app / "migrations").glob("000[12]_initial.py"))
+    assert not list(apps.get_app_config(app).get_models()) or list(
+        (settings.BASE_DIR / app / "migrations").glob("000[12]_initial.py")
     )
 
 

@@ -1,5 +1,7 @@
 """The admin page of interactions: found, read, noted by hand, answered by SMS."""
 
+from copy import copy
+from datetime import datetime
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -11,8 +13,9 @@ from django.db.models import QuerySet
 from django.db.models.functions import Left, Length
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html
+from django.utils import formats
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -23,8 +26,9 @@ from unfold.widgets import (
 
 from accounts.models import User
 from conversations import services
+from conversations.documents import showable
 from conversations.exceptions import TooSlow
-from conversations.models import Engagement, Interaction
+from conversations.models import Client, Engagement, Interaction
 from conversations.permissions import can_handle_conversations, can_see_conversations
 from conversations.states import Channel, Direction
 from core.admin import NOTHING_TO_SAVE, MovingAdmin, Verb, become
@@ -34,6 +38,7 @@ from customers.permissions import can_see_customers
 from orders.permissions import can_see_orders
 
 from .common import CappedPaginator, as_block, indented
+from .said import said_in, said_on_its_page
 
 # Of a document so many characters are shown; one may have sixteen million.
 SHOWN = 100_000
@@ -51,6 +56,22 @@ WITH RECURSIVE each AS (
 )
 SELECT sentiment FROM each WHERE sentiment <> '' LIMIT %s
 """
+
+
+class _Suggesting(UnfoldAdminTextInputWidget):
+    """A text, with some that are usual to choose from."""
+
+    def __init__(self, *usual: str) -> None:
+        super().__init__()
+        self.usual = usual
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        list_id = f"usual_{name}"
+        field = super().render(name, value, {**(attrs or {}), "list": list_id}, renderer)
+        options = format_html_join(
+            "", '<option value="{}"></option>', ((each,) for each in self.usual)
+        )
+        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
 
 
 class ContactForm(forms.ModelForm[Interaction]):
@@ -81,6 +102,9 @@ class ContactForm(forms.ModelForm[Interaction]):
     class Meta:
         model = Interaction
         fields = ("customer", "order", "sentiment")
+        # Sources have their own words for it, so that any is taken.
+        widgets = {"sentiment": _Suggesting("Positive", "Neutral", "Negative")}
+        help_texts = {"sentiment": "How they felt, in a word. Empty: not known."}
 
     def clean_phone(self) -> str:
         phone: str = self.cleaned_data["phone"]
@@ -88,6 +112,13 @@ class ContactForm(forms.ModelForm[Interaction]):
             return parse_phone(phone) if phone else ""
         except ImpossiblePhone as error:
             raise forms.ValidationError(error.detail) from None
+
+    def clean_at(self) -> datetime | None:
+        at: datetime | None = self.cleaned_data["at"]
+        try:
+            return showable(at) if at else None
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -117,6 +148,17 @@ class _Choices(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return queryset.filter(**{self.field: value}) if value else queryset
+
+
+class ClientFilter(_Choices):
+    title = "client"
+    parameter_name = "client"
+    field = "client"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        # The shop itself first.
+        ordered = Client.objects.order_by("-is_shop", "name", "pk")
+        return [(each.pk, str(each)) for each in ordered[:_CHOICES]]
 
 
 class ChannelFilter(_Choices):
@@ -170,8 +212,11 @@ class InteractionAdmin(MovingAdmin):
     )
     paginator = CappedPaginator
     show_full_result_count = False
-    list_display = ("when", "client_shown", "channel", "agent", "sentiment_shown", "customer_shown")
-    list_filter = (ChannelFilter, SentimentFilter, "interaction_date")
+    list_display = (
+        *("when", "client_shown", "channel", "said_shown"),
+        *("agent", "sentiment_shown", "customer_shown"),
+    )
+    list_filter = (ClientFilter, ChannelFilter, SentimentFilter, "interaction_date")
     list_select_related = False
     sortable_by = ("when",)
     ordering = ("-interaction_date", "-pk")
@@ -198,10 +243,11 @@ class InteractionAdmin(MovingAdmin):
             None,
             {
                 "fields": (
-                    ("interaction_date", "agent"),
+                    ("when", "agent"),
                     ("client_shown", "channel"),
                     ("customer_link", "order_link"),
                     ("sentiment_shown", "source_shown"),
+                    ("text_shown",),
                     ("document_shown",),
                 )
             },
@@ -223,8 +269,10 @@ class InteractionAdmin(MovingAdmin):
         )
 
     @display(description="when", ordering="interaction_date")
-    def when(self, interaction: Interaction) -> Any:
-        return interaction.interaction_date
+    def when(self, interaction: Interaction) -> str:
+        at = interaction.local_date
+        # Of what the shop's zone cannot tell, the year 1 or 9999, in UTC.
+        return formats.localize(at) if at else f"{interaction.interaction_date:%Y-%m-%d %H:%M} UTC"
 
     @display(description="client")
     def client_shown(self, interaction: Interaction) -> str:
@@ -258,6 +306,17 @@ class InteractionAdmin(MovingAdmin):
     def order_link(self, interaction: Any) -> Any:
         return _link("orders_order", interaction.order, can=interaction.opens[1])
 
+    @display(description="what was said")
+    def said_shown(self, interaction: Any) -> str:
+        return interaction.said or "-"
+
+    @display(description="what was said")
+    def text_shown(self, interaction: Interaction) -> Any:
+        text = said_on_its_page(interaction.pk)
+        if text is None:
+            return "Too long to be shown; it is in the document."
+        return as_block(text) if text else "-"
+
     @display(description="document")
     def document_shown(self, interaction: Interaction) -> Any:
         """Show the document, or as much of its beginning as a page can hold."""
@@ -287,7 +346,14 @@ class InteractionAdmin(MovingAdmin):
             page = super().get_changelist_instance(request)
             # Read here, under the time limit, and not while the page is written.
             page.result_list = list(page.result_list)
+            said = said_in(each.pk for each in page.result_list)
+        for each in page.result_list:
+            each.said = said.get(each.pk)
         return page
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        # A customer as people know them; their list shows no more than the code either.
+        return lookup == "customer__code" or super().lookup_allowed(lookup, value, request)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         found: Any = super().get_object(request, object_id, from_field)
@@ -304,10 +370,30 @@ class InteractionAdmin(MovingAdmin):
         page: HttpResponse = super().render_change_form(request, context | nothing, *args, **kwargs)
         return page
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), "title": "Take down a call, a visit or another contact"}
+        page: HttpResponse = super().add_view(request, form_url, context)
+        return page
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_addition(request, _nameless(obj), message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        return super().log_deletions(request, [_nameless(each) for each in queryset])
+
     def sentence(self, row: Interaction) -> str:
-        whom = row.customer or "somebody at the number that it came from"
-        return (
-            f"{row.engagement}, {timezone.localtime(row.interaction_date):%Y-%m-%d %H:%M}: {whom}."
+        phone = services.phone_of(contact=row)
+        whom = row.customer or "somebody"
+        said = said_on_its_page(row.pk)
+        return format_html(
+            "{}, {}: {}, {}.{}",
+            row.engagement,
+            self.when(row),
+            whom,
+            phone or "no phone number",
+            as_block(said) if said else "",
         )
 
     def heading(self, verb: Verb, named: str) -> str:
@@ -336,6 +422,13 @@ class InteractionAdmin(MovingAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Interaction) -> None:
         services.delete_interaction(interaction_id=obj.pk)
+
+
+def _nameless(row: Interaction) -> Interaction:
+    """Return a row whose title does not name its customer: the log outlives who is forgotten."""
+    nameless = copy(row)
+    nameless._state.fields_cache.pop("customer", None)
+    return nameless
 
 
 def _link(page: str, row: Any, *, can: bool) -> Any:

@@ -15,7 +15,7 @@ from core.api.serializers import InputSerializer
 from customers.models import Customer
 from orders.models import Order
 
-from .serializers import ConversationInteractionSerializer
+from .serializers import ConversationInteractionSerializer, MomentField
 from .views import ConversationViewSet
 
 
@@ -40,7 +40,7 @@ class ContactInput(InputSerializer):
     direction = serializers.ChoiceField(
         Direction.choices, default=Direction.IN, help_text="Who began; left out: the customer."
     )
-    at = serializers.DateTimeField(required=False, help_text="When it was; left out: now.")
+    at = MomentField(required=False, help_text="When it was; left out: now.")
     customer = serializers.SlugRelatedField(
         slug_field="code",
         queryset=Customer.objects.filter(forgotten_at=None),

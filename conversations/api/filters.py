@@ -105,6 +105,8 @@ class EngagementFilter(django_filters.FilterSet):
 class InteractionFilter(django_filters.FilterSet):
     """Beside these: `custom.<path>[<operator>]`, see `conversations.services.conditions`."""
 
+    # For `StrictFilterBackend`.
+    pattern = ("custom.NAME", "A field of the document is custom.NAME.")
     client = ObjectIdsFilter("client_id", help_text="Id of a client; several with commas.")
     engagement = ObjectIdsFilter(
         "engagement_id", help_text="Id of an engagement; several with commas."

@@ -19,6 +19,7 @@ from core.api.problems import UnknownParameter
 from core.api.views import ResourceViewSet
 
 from .filters import InteractionCountFilter, InteractionFilter, InteractionSearch, searched
+from .pages import InteractionPagination
 
 
 class InteractionCountSerializer(serializers.Serializer[Any]):
@@ -46,6 +47,7 @@ class FindingMixin(ResourceViewSet):
     """
 
     filterset_class: ClassVar[type[InteractionFilter]] = InteractionFilter
+    pagination_class = InteractionPagination
     filter_backends = [StrictFilterBackend, InteractionSearch, OrderingFilter]
     # The name is all that says that there is a search.
     search_fields = ("words",)

@@ -13,6 +13,12 @@ HEX = {"type": "string", "pattern": "^[0-9a-fA-F]{24}$"}
 
 
 class ConversationSchema(AutoSchema):
+    def _docstring(self) -> tuple[str, str]:
+        summary, rest = super()._docstring()
+        # What is made of a name: `extended-client`.
+        plain = summary.replace(" extended ", " ")
+        return (summary if plain == summary else f"{plain[:-1]}, in Extended JSON."), rest
+
     def get_override_parameters(self) -> list[Any]:
         parameters = super().get_override_parameters()
         if "{id}" not in self.path:

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from conversations import documents
-from conversations.documents import InteractionDocument
+from conversations.documents import LONGEST_NAME, MOST_ERRORS, SPARE, InteractionDocument
+from core.stored import storable
 
 from .serializers import (
     ConversationClientInput,
@@ -96,13 +98,28 @@ def read_plain(text: str, *, engagement_id: str = "") -> InteractionDocument:
 
 def _taken_apart(text: str, *, partial: bool = False) -> tuple[dict[str, Any], Mapping[str, str]]:
     """Return the valid fields of a body, and the JSON of each as it came."""
+    # Before it is read: of what is small as text Python makes ten times as much.
+    documents.check_size(text, documents.LARGEST + SPARE)
     members = documents.members_of(text)
     form = ConversationInteractionInput(
         data={member.name: member.value for member in members}, partial=partial
     )
-    form.is_valid(raise_exception=True)
+    try:
+        form.is_valid(raise_exception=True)
+    except ValidationError as error:
+        raise _tellable(error) from None
     raw = {member.name: text[member.value_begins : member.ends] for member in members}
     return dict(form.validated_data), raw
+
+
+def _tellable(error: ValidationError) -> ValidationError:
+    """Return a form's failures, of unknown names what an answer can hold, and not all of very many.
+
+    A document is no body of DRF's parser, which refuses half a surrogate pair at once.
+    """
+    assert isinstance(error.detail, dict)  # noqa: S101  a form's are by name
+    first = islice(error.detail.items(), MOST_ERRORS)
+    return ValidationError({storable(name, LONGEST_NAME): failures for name, failures in first})
 
 
 def _json_of(name: str, value: Any, raw: Mapping[str, str]) -> str | None:

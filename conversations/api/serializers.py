@@ -1,11 +1,12 @@
 """Shapes of conversations in plain JSON, in and out."""
 
+from datetime import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from conversations.documents import RawJson, members_of, read_hex
+from conversations.documents import RawJson, members_of, read_hex, showable
 from conversations.models import Client, Engagement, Interaction
 from conversations.states import Outcome
 from core.api.serializers import InputSerializer
@@ -44,6 +45,16 @@ class ObjectIdText(serializers.Field[str, Any, str, Any]):
 
     def to_representation(self, value: str) -> str:
         return value
+
+
+class MomentField(serializers.DateTimeField):
+    """A time that every time zone can show."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return showable(super().to_internal_value(value))
+        except ValueError as error:
+            raise serializers.ValidationError(str(error), code="invalid") from None
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -177,7 +188,7 @@ class ConversationInteractionInput(InputSerializer):
     engagement = ObjectIdText(
         required=False, help_text="Id of the engagement; where the address does not say."
     )
-    interaction_date = serializers.DateTimeField(help_text="RFC 3339; to the millisecond.")
+    interaction_date = MomentField(help_text="RFC 3339; to the millisecond.")
     agent_name = serializers.CharField(
         max_length=200, required=False, allow_blank=True, trim_whitespace=False
     )

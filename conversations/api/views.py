@@ -231,8 +231,8 @@ class InteractionViewSet(FindingMixin, ConversationViewSet):
     def most_bytes(self) -> int:
         if self.action == "bulk":
             return int(settings.CONVERSATIONS_BULK_BYTES)
-        # With what stands around a document; how large that is `read` tells.
-        return documents.LARGEST + 64 * 1024
+        # How large the document in it is `read` tells.
+        return documents.LARGEST + documents.SPARE
 
     def text(self) -> str:
         return text_of(self.request.body)

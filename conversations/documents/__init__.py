@@ -3,8 +3,10 @@
 from .pieces import elements_of, lines_of
 from .reading import (
     LARGEST,
+    MOST_ERRORS,
     OPTIONS,
     OWN,
+    SPARE,
     InteractionDocument,
     check_size,
     date,
@@ -13,10 +15,12 @@ from .reading import (
     object_id,
     read_hex,
     read_interaction,
+    showable,
     text_of,
     with_id,
 )
 from .text import (
+    LONGEST_NAME,
     Member,
     RawJson,
     indexable,
@@ -28,8 +32,11 @@ from .writing import extended, extended_client, extended_engagement
 
 __all__ = [
     "LARGEST",
+    "LONGEST_NAME",
+    "MOST_ERRORS",
     "OPTIONS",
     "OWN",
+    "SPARE",
     "InteractionDocument",
     "Member",
     "RawJson",
@@ -47,6 +54,7 @@ __all__ = [
     "object_id",
     "read_hex",
     "read_interaction",
+    "showable",
     "text_of",
     "with_id",
     "with_members",

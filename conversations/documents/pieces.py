@@ -8,40 +8,57 @@ from collections.abc import Iterator
 
 from conversations.exceptions import BadDocument
 
+from .text import DEEPEST
+
 _SPACE = b" \t\n\r"
 # Strings are passed over whole: brackets in them are none. One without its end goes to the end of
 # all. (Possessive, so that a long one is not remembered character by character.)
-_STRING = rb'"(?:[^"\\]++|\\.)*+"?'
-_OUTSIDE = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL)
-_WITHIN = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
+_STRING = rb'"(?:[^"\\]++|\\.)*+"?+'
+_WITHIN = rb'[^\[\]{}"]++|' + _STRING
+
+
+def _balanced(levels: int) -> bytes:
+    """Return what matches an array or an object with whatever is in it, so many levels deep.
+
+    Each level is written out, as one that counts the brackets in Python takes half a minute for
+    a body that is nothing but brackets.
+    """
+    inner = b"(?:" + _WITHIN + b")*+"
+    for _ in range(levels - 1):
+        inner = b"(?:" + _WITHIN + rb"|[\[{]" + inner + rb"[\]}])*+"
+    return rb"[\[{]" + inner + rb"[\]}]"
+
+
+_ELEMENT = re.compile(
+    rb'(?:[^\[\]{}",]++|' + _STRING + b"|" + _balanced(DEEPEST) + b")*+", re.DOTALL
+)
 
 
 def elements_of(body: bytes) -> Iterator[tuple[int, int]]:
     """Yield where each element of a JSON array begins and ends; whether it is JSON stays open.
 
     Raises:
-        BadDocument: it is no array, or has no end.
+        BadDocument: it is no array, has no end, or goes deeper than a document may.
     """
     begins = len(body) - len(body.lstrip(_SPACE)) + 1
     if body[begins - 1 : begins] != b"[":
         raise BadDocument("It is not an array.")
-    at, depth, first = begins, 0, True
-    while found := (_WITHIN if depth else _OUTSIDE).search(body, at):
-        sign, at = found[0], found.end()
-        if sign in {b"[", b"{"}:
-            depth += 1
-        elif depth:
-            depth -= sign in {b"]", b"}"}
-        elif sign in {b",", b"]"}:
-            span = _stripped(body, begins, at - 1)
-            if sign == b"," or not first or span[0] < span[1]:
-                yield span
-            if sign == b"]":
-                return _end(body, at)
-            begins, first = at, False
-        elif sign == b"}":
+    first = True
+    while found := _ELEMENT.match(body, begins):
+        at = found.end()
+        sign = body[at : at + 1]
+        if sign not in {b",", b"]"}:
             break
-    raise BadDocument("It is not JSON: the array does not end.")
+        span = _stripped(body, begins, at)
+        if sign == b"," or not first or span[0] < span[1]:
+            yield span
+        if sign == b"]":
+            return _end(body, at + 1)
+        begins, first = at + 1, False
+    raise BadDocument(
+        "It is not JSON: the array does not end, or something in it is nested more than"
+        f" {DEEPEST} levels deep."
+    )
 
 
 def lines_of(body: bytes) -> Iterator[tuple[int, int]]:
@@ -57,11 +74,9 @@ def lines_of(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _stripped(body: bytes, begins: int, ends: int) -> tuple[int, int]:
-    while begins < ends and body[begins] in _SPACE:
-        begins += 1
-    while ends > begins and body[ends - 1] in _SPACE:
-        ends -= 1
-    return begins, ends
+    piece = body[begins:ends].rstrip(_SPACE)
+    ends = begins + len(piece)
+    return ends - len(piece.lstrip(_SPACE)), ends
 
 
 def _end(body: bytes, at: int) -> None:

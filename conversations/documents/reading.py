@@ -21,14 +21,21 @@ from .text import Member, error_at, indexable, members_of, with_members
 # MongoDB's own limit of a document.
 LARGEST = 16 * 1024 * 1024
 OPTIONS = json_util.LEGACY_JSON_OPTIONS.with_options(tz_aware=True, tzinfo=UTC)
+# What may stand around a document in a body.
+SPARE = 64 * 1024
 # Duka's own members: beside the document, not in it.
 OWN = ("sourceId", "customer", "order")
 # What these may take, at most, and an `_id` that is put in front.
 _OWN_SPACE = 8 * 1024
 _ID_SPACE = len('"_id":{"$oid":""},') + 24
-_MOST_ERRORS = 20
+# Of so many that are wrong the others are not told.
+MOST_ERRORS = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+# What a date may be: beyond, there is a time zone in which Python knows no such year, and no page
+# could show it.
+EARLIEST = datetime(1, 1, 3, tzinfo=UTC)
+LATEST = datetime(9999, 12, 30, tzinfo=UTC) - _MILLISECOND
 _HEX = re.compile("[0-9a-fA-F]{24}")
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,19}")
 _ISO = re.compile(
@@ -82,7 +89,7 @@ def date(value: Any) -> datetime:
     A part of a millisecond is left out, as MongoDB does.
 
     Raises:
-        ValueError: it is none, or none that a calendar knows.
+        ValueError: it is none, or none that every time zone can show.
     """
     if type(value) is dict and value.keys() == {"$date"}:
         inner = value["$date"]
@@ -90,13 +97,24 @@ def date(value: Any) -> datetime:
             inner = _whole(inner["$numberLong"])
         try:
             if type(inner) is int:
-                return _EPOCH + timedelta(milliseconds=inner)
+                return showable(_EPOCH + timedelta(milliseconds=inner))
             if type(inner) is str and _ISO.fullmatch(inner):
-                return _iso(inner)
-        except (ValueError, OverflowError):
-            # No such day, or one before the year 1 or after 9999.
-            pass
+                return showable(_iso(inner))
+        except OverflowError:
+            # Before the year 1 or after 9999.
+            raise _not_showable() from None
     raise ValueError('It must be a date: {"$date": milliseconds since 1970 in UTC}.')
+
+
+def showable(moment: datetime) -> datetime:
+    """Return a time, or raise `ValueError` where some time zone cannot show it."""
+    if not EARLIEST <= moment <= LATEST:
+        raise _not_showable()
+    return moment
+
+
+def _not_showable() -> ValueError:
+    return ValueError(f"It must be a date from {EARLIEST.date()} to {LATEST.date()}.")
 
 
 def _whole(value: Any) -> int | None:
@@ -104,7 +122,10 @@ def _whole(value: Any) -> int | None:
 
 
 def _iso(text: str) -> datetime:
-    read = datetime.fromisoformat(text)
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("It must be a date that the calendar knows.") from None
     # Without an offset it is UTC.
     read = read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     return read.replace(microsecond=read.microsecond // 1000 * 1000)
@@ -259,7 +280,7 @@ class _Read:
             self.refuse(name, "required", "This field is required.")
 
     def refuse(self, name: str, code: str, detail: str) -> None:
-        if len(self.errors) < _MOST_ERRORS:
+        if len(self.errors) < MOST_ERRORS:
             self.errors[name] = error_at(name, code, detail)
 
     def check(self) -> None:

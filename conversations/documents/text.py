@@ -20,7 +20,7 @@ _MOST_LARGE = 1000
 _LARGE = re.compile(r"[\s,:\[]-?[0-9]++(?:[.][0-9]++)?[eE][+-]?0*+[1-9][0-9]{2}")
 _SHORT = 100_000
 # Of a name that an error tells.
-_LONGEST_NAME = 100
+LONGEST_NAME = 100
 _SPACE = re.compile(r"[ \t\n\r]*")
 # A name without escapes, as nearly all are, and what separates it from its value.
 _NAME = re.compile(r'"([^"\\\x00-\x1f]*)"[ \t\n\r]*:[ \t\n\r]*')
@@ -119,7 +119,7 @@ def _check(text: str, members: Sequence[Member]) -> None:
 
 def error_at(name: str, code: str, detail: str) -> FieldError:
     """Return what is wrong with a member; its name may be long, or no text for an answer."""
-    return FieldError(path=(storable(name, _LONGEST_NAME),), code=code, detail=detail)
+    return FieldError(path=(storable(name, LONGEST_NAME),), code=code, detail=detail)
 
 
 def with_members(

@@ -9,166 +9,391 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('conversations', '0001_words'),
-        ('customers', '0003_accounts'),
-        ('orders', '0005_cart_updated'),
+        ("conversations", "0001_words"),
+        ("customers", "0003_accounts"),
+        ("orders", "0005_cart_updated"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Client',
+            name="Client",
             fields=[
-                ('id', conversations.fields.ObjectIdField(db_collation='C', default=conversations.fields.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('nick_name', models.CharField(blank=True, max_length=200)),
-                ('is_shop', models.BooleanField(default=False, editable=False, help_text='Whether it is the shop itself.')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
+                (
+                    "id",
+                    conversations.fields.ObjectIdField(
+                        db_collation="C",
+                        default=conversations.fields.new_object_id,
+                        editable=False,
+                        max_length=24,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("nick_name", models.CharField(blank=True, max_length=200)),
+                (
+                    "is_shop",
+                    models.BooleanField(
+                        default=False, editable=False, help_text="Whether it is the shop itself."
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'ordering': ['name', 'pk'],
-                'default_permissions': (),
-                'indexes': [models.Index(fields=['name', 'id'], name='client_by_name')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('id__regex', '^[0-9a-f]{24}$')), name='client_id_is_an_object_id'), models.UniqueConstraint(condition=models.Q(('is_shop', True)), fields=('is_shop',), name='client_that_is_the_shop_is_one')],
+                "ordering": ["name", "pk"],
+                "default_permissions": (),
+                "indexes": [models.Index(fields=["name", "id"], name="client_by_name")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id__regex", "^[0-9a-f]{24}$")),
+                        name="client_id_is_an_object_id",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_shop", True)),
+                        fields=("is_shop",),
+                        name="client_that_is_the_shop_is_one",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Engagement',
+            name="Engagement",
             fields=[
-                ('id', conversations.fields.ObjectIdField(db_collation='C', default=conversations.fields.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200, verbose_name='channel')),
-                ('channel', models.CharField(choices=[('sms', 'SMS'), ('phone', 'Phone'), ('visit', 'Visit'), ('email', 'E-mail'), ('chat', 'Chat'), ('other', 'Other')], editable=False, max_length=16, null=True, unique=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('client', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='engagements', to='conversations.client')),
+                (
+                    "id",
+                    conversations.fields.ObjectIdField(
+                        db_collation="C",
+                        default=conversations.fields.new_object_id,
+                        editable=False,
+                        max_length=24,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="channel")),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[
+                            ("sms", "SMS"),
+                            ("phone", "Phone"),
+                            ("visit", "Visit"),
+                            ("email", "E-mail"),
+                            ("chat", "Chat"),
+                            ("other", "Other"),
+                        ],
+                        editable=False,
+                        max_length=16,
+                        null=True,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="engagements",
+                        to="conversations.client",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'pk'],
-                'default_permissions': (),
+                "ordering": ["name", "pk"],
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='ImportedFile',
+            name="ImportedFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fingerprint', models.CharField(help_text='SHA-256 of the file and of how it is read.', max_length=64)),
-                ('name', models.CharField(max_length=200, verbose_name='file')),
-                ('collection', models.CharField(choices=[('clients', 'Clients'), ('engagements', 'Engagements'), ('interactions', 'Interactions')], max_length=16)),
-                ('position', models.BigIntegerField(default=0, help_text='Bytes that are done, unpacked.')),
-                ('line', models.BigIntegerField(default=0, help_text='The last line that is done.')),
-                ('created', models.BigIntegerField(default=0)),
-                ('unchanged', models.BigIntegerField(default=0)),
-                ('rejected', models.BigIntegerField(default=0)),
-                ('started_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('ended_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "fingerprint",
+                    models.CharField(
+                        help_text="SHA-256 of the file and of how it is read.", max_length=64
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="file")),
+                (
+                    "collection",
+                    models.CharField(
+                        choices=[
+                            ("clients", "Clients"),
+                            ("engagements", "Engagements"),
+                            ("interactions", "Interactions"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "position",
+                    models.BigIntegerField(default=0, help_text="Bytes that are done, unpacked."),
+                ),
+                (
+                    "line",
+                    models.BigIntegerField(default=0, help_text="The last line that is done."),
+                ),
+                ("created", models.BigIntegerField(default=0)),
+                ("unchanged", models.BigIntegerField(default=0)),
+                ("rejected", models.BigIntegerField(default=0)),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("ended_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ['-pk'],
-                'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('fingerprint',), name='imported_file_is_one')],
+                "ordering": ["-pk"],
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("fingerprint",), name="imported_file_is_one")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Interaction',
+            name="Interaction",
             fields=[
-                ('id', conversations.fields.ObjectIdField(db_collation='C', default=conversations.fields.new_object_id, editable=False, max_length=24, primary_key=True, serialize=False)),
-                ('source_id', models.CharField(blank=True, help_text='What its source calls it; once in an engagement.', max_length=200)),
-                ('interaction_date', models.DateTimeField(verbose_name='when')),
-                ('agent_name', models.CharField(blank=True, max_length=200, verbose_name='agent')),
-                ('sentiment', models.CharField(blank=True, max_length=64)),
-                ('document', models.TextField(editable=False)),
-                ('custom', conversations.fields.JsonbField(editable=False)),
-                ('words', models.GeneratedField(db_persist=True, expression=models.Func(models.F('agent_name'), models.F('sentiment'), models.F('custom'), function='conversations_words'), output_field=django.contrib.postgres.search.SearchVectorField())),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('client', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='interactions', to='conversations.client')),
-                ('customer', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='interactions', to='customers.customer')),
-                ('engagement', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='interactions', to='conversations.engagement')),
-                ('order', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='interactions', to='orders.order')),
+                (
+                    "id",
+                    conversations.fields.ObjectIdField(
+                        db_collation="C",
+                        default=conversations.fields.new_object_id,
+                        editable=False,
+                        max_length=24,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "source_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="What its source calls it; once in an engagement.",
+                        max_length=200,
+                    ),
+                ),
+                ("interaction_date", models.DateTimeField(verbose_name="when")),
+                ("agent_name", models.CharField(blank=True, max_length=200, verbose_name="agent")),
+                ("sentiment", models.CharField(blank=True, max_length=64)),
+                ("document", models.TextField(editable=False)),
+                ("custom", conversations.fields.JsonbField(editable=False)),
+                (
+                    "words",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Func(
+                            models.F("agent_name"),
+                            models.F("sentiment"),
+                            models.F("custom"),
+                            function="conversations_words",
+                        ),
+                        output_field=django.contrib.postgres.search.SearchVectorField(),
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="interactions",
+                        to="conversations.client",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="interactions",
+                        to="customers.customer",
+                    ),
+                ),
+                (
+                    "engagement",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="interactions",
+                        to="conversations.engagement",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="interactions",
+                        to="orders.order",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-interaction_date', '-pk'],
-                'permissions': [('handle_interaction', 'Can write and import conversations')],
-                'default_permissions': ('view',),
+                "ordering": ["-interaction_date", "-pk"],
+                "permissions": [("handle_interaction", "Can write and import conversations")],
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='RejectedLine',
+            name="RejectedLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.BigIntegerField(help_text='The first line of the file is 1.')),
-                ('content', models.BinaryField()),
-                ('errors', models.JSONField(help_text='[{pointer, code, detail}]')),
-                ('file', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rejected_lines', to='conversations.importedfile')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.BigIntegerField(help_text="The first line of the file is 1.")),
+                ("content", models.BinaryField()),
+                ("errors", models.JSONField(help_text="[{pointer, code, detail}]")),
+                (
+                    "file",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rejected_lines",
+                        to="conversations.importedfile",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
-                'default_permissions': (),
+                "ordering": ["number"],
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
-            model_name='engagement',
-            index=models.Index(fields=['name', 'id'], name='engagement_by_name'),
+            model_name="engagement",
+            index=models.Index(fields=["name", "id"], name="engagement_by_name"),
         ),
         migrations.AddIndex(
-            model_name='engagement',
-            index=models.Index(fields=['client', 'name', 'id'], name='engagement_by_client'),
+            model_name="engagement",
+            index=models.Index(fields=["client", "name", "id"], name="engagement_by_client"),
         ),
         migrations.AddConstraint(
-            model_name='engagement',
-            constraint=models.CheckConstraint(condition=models.Q(('id__regex', '^[0-9a-f]{24}$')), name='engagement_id_is_an_object_id'),
+            model_name="engagement",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("id__regex", "^[0-9a-f]{24}$")),
+                name="engagement_id_is_an_object_id",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['-interaction_date', '-id'], include=('engagement', 'agent_name', 'sentiment'), name='interaction_by_time'),
+            model_name="interaction",
+            index=models.Index(
+                fields=["-interaction_date", "-id"],
+                include=("engagement", "agent_name", "sentiment"),
+                name="interaction_by_time",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['client', '-interaction_date', '-id'], name='interaction_by_client'),
+            model_name="interaction",
+            index=models.Index(
+                fields=["client", "-interaction_date", "-id"], name="interaction_by_client"
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['engagement', '-interaction_date', '-id'], name='interaction_by_engagement'),
+            model_name="interaction",
+            index=models.Index(
+                fields=["engagement", "-interaction_date", "-id"], name="interaction_by_engagement"
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['agent_name', '-interaction_date', '-id'], name='interaction_by_agent_name'),
+            model_name="interaction",
+            index=models.Index(
+                fields=["agent_name", "-interaction_date", "-id"], name="interaction_by_agent_name"
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(fields=['sentiment', '-interaction_date', '-id'], name='interaction_by_sentiment'),
+            model_name="interaction",
+            index=models.Index(
+                fields=["sentiment", "-interaction_date", "-id"], name="interaction_by_sentiment"
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(condition=models.Q(('customer__isnull', False)), fields=['customer', '-interaction_date', '-id'], name='interaction_by_customer'),
+            model_name="interaction",
+            index=models.Index(
+                condition=models.Q(("customer__isnull", False)),
+                fields=["customer", "-interaction_date", "-id"],
+                name="interaction_by_customer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=models.Index(condition=models.Q(('order__isnull', False)), fields=['order', '-interaction_date', '-id'], name='interaction_by_order'),
+            model_name="interaction",
+            index=models.Index(
+                condition=models.Q(("order__isnull", False)),
+                fields=["order", "-interaction_date", "-id"],
+                name="interaction_by_order",
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['custom'], name='interaction_by_custom', opclasses=['jsonb_path_ops']),
+            model_name="interaction",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["custom"], name="interaction_by_custom", opclasses=["jsonb_path_ops"]
+            ),
         ),
         migrations.AddIndex(
-            model_name='interaction',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['words'], name='interaction_by_word'),
+            model_name="interaction",
+            index=django.contrib.postgres.indexes.GinIndex(
+                fields=["words"], name="interaction_by_word"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.CheckConstraint(condition=models.Q(('id__regex', '^[0-9a-f]{24}$')), name='interaction_id_is_an_object_id'),
+            model_name="interaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("id__regex", "^[0-9a-f]{24}$")),
+                name="interaction_id_is_an_object_id",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='interaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('source_id', ''), _negated=True), fields=('source_id', 'engagement'), name='interaction_of_a_source_is_one'),
+            model_name="interaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("source_id", ""), _negated=True),
+                fields=("source_id", "engagement"),
+                name="interaction_of_a_source_is_one",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rejectedline',
-            constraint=models.UniqueConstraint(fields=('file', 'number'), name='rejected_line_is_kept_once'),
+            model_name="rejectedline",
+            constraint=models.UniqueConstraint(
+                fields=("file", "number"), name="rejected_line_is_kept_once"
+            ),
         ),
     ]

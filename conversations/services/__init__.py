@@ -12,6 +12,7 @@ from .contacts import (
     move_contacts,
     note_contact,
     own_engagement,
+    phone_of,
     record_contact,
     reply,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "note_contact",
     "own_engagement",
     "personal_data",
+    "phone_of",
     "read_mapping",
     "record_contact",
     "replace_interaction",

@@ -1,8 +1,8 @@
 """Conditions on the custom document: read from query parameters, told to PostgreSQL as jsonpath.
 
 `custom.<path>=value` or `custom.<path>[<operator>]=value`. A path has names with dots between
-them; a name that holds a dot, a bracket or a quote stands in double quotes, as a JSON string. An
-array is looked through: the condition holds where it holds for an element.
+them; a name that holds a dot, a bracket, a quote or a sign of comparison stands in double quotes,
+as a JSON string. An array is looked through: the condition holds where it holds for an element.
 
 Nothing of it becomes SQL: each condition is one parameter, a jsonpath whose names and values are
 JSON strings and numbers. There are no patterns, so that nothing of it can take long but to read
@@ -27,7 +27,9 @@ LONGEST_VALUE = 200
 # PostgreSQL's numbers end beyond; documents with larger ones are refused as well.
 _LARGEST_EXPONENT = 1000
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?", re.ASCII)
-_NAME = re.compile(r'[^.\[\]"\x00-\x1f\x7f][^.\[\]\x00-\x1f\x7f]*')
+_NAME = re.compile(r'[^.\[\]<>=!"\x00-\x1f\x7f][^.\[\]<>=!\x00-\x1f\x7f]*')
+# `custom.score>=5` comes as the name `score>` with the value 5.
+_SIGN = re.compile("[<>=!]")
 _OPERATOR = re.compile(r"\[([^\[\]]*)\]")
 _PLAIN_VALUE = re.compile(r"[^,]*")
 _LONE = re.compile("[\ud800-\udfff\x00]")
@@ -145,6 +147,7 @@ def _read_parameter(parameter: str) -> tuple[list[str], Operator]:
         return names, Operator.EQ
     found = _OPERATOR.fullmatch(rest)
     if found is None:
+        _check_sign(rest)
         raise BadFilter(
             "It is custom.name.name or custom.name[operator]; a name with dots, brackets or "
             "quotes stands in double quotes."
@@ -158,12 +161,22 @@ def _read_name(parameter: str, at: int) -> tuple[str, int]:
     if parameter[at : at + 1] == '"':
         return _read_string(parameter, at)
     found = _NAME.match(parameter, at)
+    if found is None:
+        _check_sign(parameter[at:])
     if found is None or _LONE.search(found[0]):
         raise BadFilter(
             "A name in the path is empty or holds a control character; in double quotes it may "
             "have any characters of a JSON string."
         )
     return found[0], found.end()
+
+
+def _check_sign(rest: str) -> None:
+    if _SIGN.match(rest):
+        raise BadFilter(
+            "Compare with [gt], [gte], [lt], [lte] or [ne]: custom.score[gte]=5. A name with "
+            "<, >, = or ! stands in double quotes."
+        )
 
 
 def _read_string(text: str, at: int = 0) -> tuple[str, int]:

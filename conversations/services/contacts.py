@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from conversations.documents import InteractionDocument, document_of, members_of
+from conversations.documents import InteractionDocument, document_of, members_of, showable
 from conversations.exceptions import IdTaken, NoPhone
 from conversations.models import Client, Engagement, Interaction
 from conversations.signals import conversation_reply, replying
@@ -132,8 +132,12 @@ def note_contact(
 
     Raises:
         ImpossiblePhone: it is no phone number.
-        InvalidInput: the order is another customer's.
+        InvalidInput: the order is another customer's, or no time zone knows when it was.
     """
+    try:
+        at = showable(at or clock.now())
+    except ValueError as error:
+        raise InvalidInput.at("at", detail=str(error)) from None
     phone = parse_phone(phone) if phone else ""
     if customer is None and order is None and phone:
         customer = customer_at(phone=phone)
@@ -141,7 +145,7 @@ def note_contact(
         channel=channel,
         direction=direction,
         text=text,
-        at=at or clock.now(),
+        at=at,
         customer=customer,
         order=order,
         phone=phone,
@@ -167,7 +171,7 @@ def reply(*, interaction_id: str, text: str, by: "User") -> Interaction:
         .get(pk=interaction_id)
     )
     text = _fitting(text)
-    phone = _phone_of(contact)
+    phone = phone_of(contact=contact)
     if not phone:
         raise NoPhone("There is no phone number to answer to.")
     replying.send(sender=Interaction, phone=phone)
@@ -217,6 +221,17 @@ def customer_at(*, phone: str) -> Customer | None:
     return Customer.objects.filter(phone=phone).order_by(F("pk")).first()
 
 
+def phone_of(*, contact: Interaction) -> str:
+    """Return where a contact is answered to, in E.164; "" where nothing is known of that."""
+    if contact.client.is_shop:
+        # Of another's documents nobody knows whose number is in there.
+        written = _custom_of(contact).get("phone")
+        with suppress(ImpossiblePhone):
+            if isinstance(written, str) and written:
+                return parse_phone(written[:32])
+    return contact.customer.phone if contact.customer else ""
+
+
 def _fitting(text: str) -> str:
     text = storable(text).strip()
     if not text:
@@ -230,17 +245,6 @@ def _fitting(text: str) -> str:
             code="max_length",
         )
     return text
-
-
-def _phone_of(contact: Interaction) -> str:
-    """Return where a contact is answered to, in E.164; "" where nothing is known of that."""
-    if contact.client.is_shop:
-        # Of another's documents nobody knows whose number is in there.
-        written = _custom_of(contact).get("phone")
-        with suppress(ImpossiblePhone):
-            if isinstance(written, str) and written:
-                return parse_phone(written[:32])
-    return contact.customer.phone if contact.customer else ""
 
 
 def _custom_of(contact: Interaction) -> dict[str, Any]:

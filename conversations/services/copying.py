@@ -9,6 +9,8 @@ from psycopg2.extras import execute_values
 # Sent at once, in characters; a document that is longer goes by itself.
 _CHUNK = 256 * 1024
 _DEADLOCK = "40P01"
+# So often a batch gives way in deadlocks before it gives up.
+_MOST_DEADLOCKS = 5
 # Who is told no by one of these met somebody who stored the same meanwhile.
 _RACES = {"conversations_interaction_pkey", "interaction_of_a_source_is_one"}
 
@@ -48,8 +50,18 @@ def copy(rows: Sequence[Row]) -> set[str]:
 
 def insert(rows: Sequence[Row]) -> set[str]:
     """Store those rows that nobody has stored meanwhile; return their ids. Slower than `copy`."""
-    with connection.cursor() as cursor:
-        stored = execute_values(cursor, _INSERT, _in_order(rows), page_size=50, fetch=True)
+    stored: list[tuple[str]] = []
+
+    def run(cursor: Any) -> None:
+        stored[:] = execute_values(cursor, _INSERT, _in_order(rows), page_size=50, fetch=True)
+
+    # Rows that name each other's crosswise may wait for each other more than once.
+    for _ in range(_MOST_DEADLOCKS):
+        if _unless_raced(run):
+            break
+    else:
+        with connection.cursor() as cursor:
+            run(cursor)
     return {key for (key,) in stored}
 
 

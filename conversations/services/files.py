@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NoReturn, cast
 
 from conversations.documents import LARGEST
 from conversations.exceptions import BadFile, ImportTaken
@@ -25,13 +25,16 @@ LONGEST = LARGEST + 64 * 1024
 KEPT = 1000
 _GZIP = b"\x1f\x8b"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_OUTSIDE = re.compile(rb'["{}\[\]]')
+# A text that ends here is passed over at once.
+_OUTSIDE = re.compile(rb'"[^"\\\n]*+"|["{}\[\]]')
 # A line's end as well: no text goes on behind it, so that one without its end spoils one object.
 _IN_TEXT = re.compile(rb'["\\\n]')
 _PRETTY = re.compile(rb'\s*{[ \t\r]*\n\s*"')
 # Between two objects, and what is no object there.
 _BETWEEN = re.compile(rb"[\s,\[\]]*")
 _NO_OBJECT = re.compile(rb"[^{,\]\n]+")
+_SPACE = re.compile(rb"\s*")
+_STRAY = re.compile(rb"[^{,\[\]]+")
 
 
 class Form(Enum):
@@ -66,6 +69,8 @@ class Surveyed:
     # Behind a mark that says it is UTF-8, if there is one.
     begins: int
     form: Form
+    # Whether its first line that is not blank begins as one of JSON does.
+    is_json: bool
     stamp: tuple[int, ...]
 
     def check(self) -> None:
@@ -78,28 +83,37 @@ class Surveyed:
             raise ImportTaken(f"{self.path.name} was changed or moved while it was read.")
 
 
-def survey(path: Path, *, told: Callable[[int], bool]) -> Surveyed | None:
+def survey(path: Path, *, told: Callable[[int], bool], is_csv: bool = False) -> Surveyed | None:
     """Read a file to its end, as a torn or damaged one is better known before than halfway.
 
     Args:
         told: called with the bytes unpacked so far; where it answers False, None is returned.
 
     Raises:
-        BadFile: it cannot be read, or is no text in UTF-8.
+        BadFile: it cannot be read, is no text in UTF-8, or an array without its end or its commas.
     """
-    digest, size, beginning = hashlib.sha256(), 0, b""
+    digest, size, text, begins, order = hashlib.sha256(), 0, b"", 0, None
     with unpacked(path) as file:
         stamp = _stamp(os.fstat(file.fileno()))
         while chunk := read(file):
-            beginning = beginning or chunk
             digest.update(chunk)
+            if not size:
+                if chunk.startswith(_UTF_16):
+                    raise BadFile(f"{path.name} is in UTF-16. Save it as UTF-8 and try again.")
+                begins = len(codecs.BOM_UTF8) if chunk.startswith(codecs.BOM_UTF8) else 0
+                text = chunk = chunk[begins:]
+                size = begins
+                if _form(text) == Form.OBJECTS and not is_csv:
+                    order = _Order(path.name, is_array=text.lstrip().startswith(b"["))
+            if order:
+                order.read(chunk)
             size += len(chunk)
             if not told(size):
                 return None
-    if beginning.startswith(_UTF_16):
-        raise BadFile(f"{path.name} is in UTF-16. Save it as UTF-8 and try again.")
-    begins = len(codecs.BOM_UTF8) if beginning.startswith(codecs.BOM_UTF8) else 0
-    return Surveyed(path, digest.hexdigest(), size, begins, _form(beginning[begins:]), stamp)
+    if order:
+        order.end()
+    is_json = text.lstrip()[:1] in {b"", b"{", b"["}
+    return Surveyed(path, digest.hexdigest(), size, begins, _form(text), is_json, stamp)
 
 
 def unpacked(path: Path) -> IO[bytes]:
@@ -203,6 +217,91 @@ def objects(file: IO[bytes], *, position: int, number: int) -> Iterator[Piece]:
         yield Piece(number + 1, *held.take(), position, number + 1)
 
 
+class _At(Enum):
+    """Where in an array we are."""
+
+    BEFORE = "before it"
+    BEGINNING = "behind its bracket"
+    COMMA = "behind a comma"
+    STRAY = "in what is no object"
+    ELEMENT = "behind an element"
+    BEHIND = "behind all of it"
+
+
+class _Order:
+    """Whether what stands between objects is what belongs there.
+
+    Of an array: one bracket, commas, one bracket; `objects` passes over these wherever they are,
+    so that one that is torn or torn and patched together would be taken for a whole one. What is
+    no object is left to that as well, to be set aside.
+    """
+
+    def __init__(self, name: str, *, is_array: bool) -> None:
+        self.name, self.is_array = name, is_array
+        self.nesting, self.place, self.count = _Nesting(), _At.BEFORE, 0
+
+    def read(self, chunk: bytes) -> None:
+        """Go on to the chunk's end, or raise `BadFile`."""
+        at = 0
+        while at < len(chunk):
+            if self.nesting.is_between:
+                at = _end_of(_SPACE, chunk, at)
+                sign = chunk[at : at + 1]
+                if sign in {b"[", b"]", b","}:
+                    self._sign(sign)
+                    at += 1
+                    continue
+                if not sign:
+                    return
+                if sign != b"{":
+                    self._element(_At.STRAY)
+                    at = _end_of(_STRAY, chunk, at)
+                    continue
+                self._element(_At.ELEMENT)
+            at = self.nesting.read(chunk, at)
+
+    def end(self) -> None:
+        if self.is_array and self.place != _At.BEHIND:
+            self._refuse("it does not end: it is cut off")
+
+    def _element(self, place: _At) -> None:
+        if place == self.place and place != _At.ELEMENT:
+            # It goes on in the next chunk.
+            return
+        if self.is_array and self.place in {_At.ELEMENT, _At.STRAY}:
+            self._refuse("there is no comma")
+        if self.place == _At.BEHIND:
+            self._refuse("there is more behind it")
+        self.place = place
+        self.count += 1
+
+    def _sign(self, sign: bytes) -> None:
+        if not self.is_array:
+            if sign != b",":
+                self._refuse("there is a bracket")
+            return
+        match sign, self.place:
+            case b"[", _At.BEFORE:
+                self.place = _At.BEGINNING
+            case _, _At.BEHIND:
+                self._refuse("there is more behind it")
+            case b"[", _:
+                self._refuse("there is an array in it")
+            case b",", _At.ELEMENT | _At.STRAY:
+                self.place = _At.COMMA
+            case b"]", _At.ELEMENT | _At.STRAY | _At.BEGINNING:
+                self.place = _At.BEHIND
+            case _:
+                self._refuse("a comma has nothing beside it")
+
+    def _refuse(self, what: str) -> NoReturn:
+        whole = "an array of documents" if self.is_array else "documents one behind the other"
+        raise BadFile(
+            f"{self.name} is not {whole}: behind document {self.count:,}, {what}. Nothing was"
+            " stored."
+        )
+
+
 @dataclass(slots=True)
 class _Nesting:
     """How deep in an object we are."""
@@ -227,6 +326,8 @@ class _Nesting:
                 return len(chunk)
             at = found.end()
             match found[0]:
+                case text if len(text) > 1:
+                    pass
                 case b'"':
                     self.in_text = not self.in_text
                 case b"\\":

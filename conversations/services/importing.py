@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from django.db import DataError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from conversations.exceptions import BadDocument, ImportTaken, TooLarge
+from conversations.exceptions import BadDocument, BadFile, ImportTaken, TooLarge
 from conversations.models import Engagement, ImportedFile, RejectedLine
 from conversations.states import Collection, Outcome
 from core.errors import DomainError, FieldError, InvalidInput
@@ -50,8 +51,9 @@ class Progress:
     created: int = 0
     unchanged: int = 0
     rejected: int = 0
-    # It was done before; nothing was done now.
+    # It was done before, and when; nothing was done now.
     was_done: bool = False
+    ended_at: datetime | None = None
     is_done: bool = False
     # The row that is kept of it; 0 of a dry run.
     file_id: int = 0
@@ -113,7 +115,7 @@ def import_file(
         stopped: asked after each batch whether to leave the rest to another command.
 
     Raises:
-        BadFile: it cannot be read. Nothing was stored.
+        BadFile: it cannot be read, or is neither JSON nor has a mapping. Nothing was stored.
         BadMapping: it has not the columns that the mapping names.
         InvalidInput: there is no such engagement, or the collection has none.
         ImportTaken: another command takes the file in, or it was written to meanwhile.
@@ -126,9 +128,11 @@ def import_file(
         told(progress)
         return not stopped()
 
-    surveyed = survey(path, told=tell)
+    surveyed = survey(path, told=tell, is_csv=mapping is not None)
     if surveyed is None:
         return progress
+    if not (surveyed.is_json or mapping):
+        raise BadFile("This is no JSON; for CSV give --csv-mapping.")
     progress.is_surveyed = True
     source = _Source(surveyed, collection, engagement_id, mapping)
     with closing(source):
@@ -257,6 +261,7 @@ def _begin(source: _Source, progress: Progress, *, again: bool) -> None:
     progress.created, progress.unchanged = row.created, row.unchanged
     progress.rejected = row.rejected
     progress.was_done = progress.is_done = row.ended_at is not None
+    progress.ended_at = row.ended_at
 
 
 def _take_in(

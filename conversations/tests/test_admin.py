@@ -37,9 +37,9 @@ def read(client, path, **query):
     return response.content.decode()
 
 
-def shown(client, **query):
+def shown(browser, **query):
     """Return the keys on the list, in their order."""
-    response = client.get(LIST, query)
+    response = browser.get(LIST, query)
     assert response.status_code == 200, response.headers
     return [row.pk for row in response.context["cl"].result_list]
 
@@ -79,14 +79,74 @@ class TestList:
         call = make_interaction(calls, sentiment="", interaction_date=timezone.now())
 
         assert shown(admin) == [call.pk, new.pk, old.pk]
+        assert shown(admin, client=chat.client_id) == [new.pk, old.pk]
         assert shown(admin, engagement=chat.pk) == [new.pk, old.pk]
         assert shown(admin, sentiment="Positive") == [new.pk]
         assert shown(admin, interaction_date__gte="2019-06-01 00:00+00:00") == [call.pk, new.pk]
         filters = admin.get(LIST).context["cl"].filter_specs
-        assert [each.lookup_choices for each in filters[:2]] == [
+        assert [each.lookup_choices for each in filters[:3]] == [
+            [(each.client_id, str(each.client)) for each in (chat, calls)],
             [(each.pk, f"{each.client}: Chat") for each in (chat, calls)],
             [("Negative", "Negative"), ("Positive", "Positive")],
         ]
+
+    def test_a_customer_s_are_found_by_their_code_in_the_address(self, admin):
+        theirs = make_interaction(customer=CustomerFactory.create(code="C7"))
+        make_interaction(customer=CustomerFactory.create(code="C8"))
+
+        assert shown(admin, customer__code="C7") == [theirs.pk]
+
+    def test_another_field_in_the_address_is_refused_in_a_sentence_and_not_logged(
+        self, admin, caplog
+    ):
+        caplog.set_level("WARNING")
+
+        response = admin.get(LIST, {"customer__phone": "+254722000001"}, follow=True)
+
+        assert response.redirect_chain == [(LIST, 302)]
+        assert said(response) == ["The list cannot be shown so."]
+        assert [each for each in caplog.records if each.name.startswith("django")] == []
+
+    def test_it_shows_the_beginning_of_what_was_said(self, admin):
+        rows = {
+            "own": contact(text="Is it <b>ready</b>?"),
+            "log": make_interaction(custom={"x": "no", "log": [{"text": "Hi"}, {"text": "Yes?"}]}),
+            "names": make_interaction(custom={"a": "one", "b": [1, None, {"c": ["two"]}]}),
+            "long": contact(text="x" * 81),
+            "fits": contact(text="x" * 80),
+            "nothing": make_interaction(custom={"text": "", "n": 1}),
+            "no object": make_interaction(custom='["one"]'),
+            "text is no text": make_interaction(custom={"text": {"de": "Hallo"}}),
+            "large": make_interaction(custom={"text": "x" * 65_536}),
+        }
+
+        response = admin.get(LIST)
+
+        found = {each.pk: each.said for each in response.context["cl"].result_list}
+        assert {name: found[row.pk] for name, row in rows.items()} == {
+            "own": "Is it <b>ready</b>?",
+            "log": "Hi · Yes?",
+            "names": "one · two",
+            "long": f"{'x' * 80}…",
+            "fits": "x" * 80,
+            "nothing": "",
+            "no object": "one",
+            "text is no text": "Hallo",
+            "large": None,
+        }
+        page = response.content.decode()
+        assert "Is it &lt;b&gt;ready&lt;/b&gt;?" in page
+        assert "what was said" in page.lower()
+
+    def test_dates_that_the_shop_s_zone_cannot_tell_are_in_utc(self, admin):
+        first = make_interaction(interaction_date=datetime(1, 1, 1, tzinfo=UTC))
+        last = make_interaction(interaction_date=datetime(9999, 12, 31, 23, 30, tzinfo=UTC))
+
+        assert "9999-12-31 23:30 UTC" in read(admin, LIST)
+        assert "9999-12-31 23:30 UTC" in read(admin, page_of(last))
+        with timezone.override("Africa/Nairobi"):
+            assert str(last) == "9999-12-31 23:30, John Ford"
+        assert admin.get(page_of(first)).status_code == 200
 
     def test_words_are_found_in_the_document(self, admin):
         found = make_interaction(custom={"log": [{"text": "The café refunds nobody"}]})
@@ -167,6 +227,47 @@ class TestPage:
         )
         assert 'name="_save"' not in page
 
+    def test_its_title_has_the_shop_s_time_and_the_customer_or_the_agent_or_neither(self, admin):
+        known = contact(customer=CustomerFactory.create(name="Amina"))
+        by_agent = make_interaction()
+
+        for row, title in (
+            (known, "2020-05-16 15:00, Amina"),
+            (by_agent, "2020-05-16 15:00, John Ford"),
+            (contact(), "2020-05-16 15:00"),
+        ):
+            page = read(admin, page_of(row))
+            assert f"<title>{title} | " in " ".join(page.split()).replace("<title> ", "<title>")
+            assert "May 16, 2020, 3 p.m." in page
+        with CaptureQueriesContext(connection) as queries, timezone.override("Africa/Nairobi"):
+            assert str(Interaction.objects.get(pk=known.pk)) == "2020-05-16 15:00"
+        assert len(queries) == 1
+
+    def test_the_log_does_not_name_the_customer_of_what_is_deleted(self, admin):
+        row = contact(customer=CustomerFactory.create(name="Amina"))
+
+        admin.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
+
+        assert LogEntry.objects.get().object_repr == "2020-05-16 15:00"
+
+    def test_what_was_said_stands_above_the_document(self, admin):
+        page = read(admin, page_of(contact(text="<i>" + "x" * 2000)))
+
+        text = f'<pre class="document" tabindex="0">&lt;i&gt;{"x" * 1997}…</pre>'
+        assert page.index(text) < page.index("&quot;custom&quot;")
+        assert "Too long to be shown" not in page
+
+    def test_of_several_texts_each_has_its_line(self, admin):
+        row = make_interaction(custom={"log": [{"text": "Hi"}, {"text": "Yes?"}]})
+
+        assert '<pre class="document" tabindex="0">Hi\nYes?</pre>' in read(admin, page_of(row))
+
+    def test_of_one_that_is_too_large_or_says_nothing_that_is_said(self, admin):
+        large = make_interaction(custom={"text": "x" * (1024 * 1024)})
+
+        assert "Too long to be shown; it is in the document." in read(admin, page_of(large))
+        assert "Too long" not in read(admin, page_of(make_interaction()))
+
     def test_nothing_in_it_becomes_markup(self, admin):
         evil = "</pre><script>alert(1)</script>"
         engagement = EngagementFactory.create(name=evil, client__name=evil, client__nick_name="")
@@ -178,6 +279,15 @@ class TestPage:
             page = read(admin, path)
             assert "<script>alert" not in page
             assert "&lt;script&gt;alert" in page
+
+    def test_nor_does_what_is_searched_for_and_filtered_by(self, admin):
+        evil = '"><script>alert(1)</script><mark>'
+        make_interaction(custom={"text": evil}, agent_name=evil, sentiment=evil)
+
+        for query in ({"q": evil}, {"q": "alert"}, {"sentiment": evil}):
+            page = read(admin, LIST, **query)
+            assert "<script>alert" not in page
+            assert "<mark>" not in page
 
     def test_of_one_of_sixteen_megabytes_the_beginning_is_shown(self, admin):
         row = make_interaction(custom={"text": "x" * 15_000_000})
@@ -280,7 +390,29 @@ class TestNoting:
 
         row = Interaction.objects.get()
         assert row.customer == customer
+        assert customer.name not in LogEntry.objects.get().object_repr
         assert json.loads(row.document)["custom"]["phone"] == "+254722000001"
+
+    def test_the_page_says_what_it_is_for_and_offers_usual_sentiments(self, admin):
+        page = read(admin, ADD)
+
+        assert "Take down a call, a visit or another contact" in page
+        assert 'list="usual_sentiment"' in page
+        assert (
+            '<datalist id="usual_sentiment"><option value="Positive"></option>'
+            '<option value="Neutral"></option><option value="Negative"></option></datalist>'
+        ) in page
+        admin.post(ADD, self.form(sentiment="Puzzled"))
+        assert Interaction.objects.get().sentiment == "Puzzled"
+
+    @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+    def test_it_was_when_every_time_zone_can_show_it(self, admin, day):
+        response = admin.post(ADD, self.form(at_0=day, at_1="12:00:00"))
+
+        assert response.context["adminform"].form.errors == {
+            "at": ["It must be a date from 0001-01-03 to 9999-12-29."]
+        }
+        assert not Interaction.objects.exists()
 
     def test_what_is_wrong_is_said_at_its_field(self, admin):
         order = OrderFactory.create()
@@ -305,7 +437,8 @@ class TestReplying:
         row = contact(customer=customer, phone=customer.phone)
         assert "Reply" in read(admin, page_of(row))
         asked = read(admin, f"{LIST}{row.pk}/reply/")
-        assert f"SMS, 2020-05-16 15:00: {customer}." in asked
+        assert f"SMS, May 16, 2020, 3 p.m.: {customer}, +254722000001." in asked
+        assert '<pre class="document" tabindex="0">Is it ready?</pre>' in asked
 
         response = admin.post(f"{LIST}{row.pk}/reply/", {"text": "It is."}, follow=True)
 
@@ -314,8 +447,20 @@ class TestReplying:
         answer = Interaction.objects.exclude(pk=row.pk).get()
         assert (answer.customer, answer.agent_name) == (customer, str(shopkeeper))
 
+    def test_what_is_answered_is_shown_and_becomes_no_markup(self, admin):
+        customer = CustomerFactory.create(name="<i>Amina", phone="+254722000001")
+        row = contact(customer=customer, text="</pre><script>alert(1)</script>")
+
+        asked = read(admin, f"{LIST}{row.pk}/reply/")
+
+        assert "&lt;i&gt;Amina" in asked
+        assert ">&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;</pre>" in asked
+        assert "<script>alert" not in asked
+
     def test_where_there_is_no_number_that_is_said(self, admin):
         row = contact()
+        asked = read(admin, f"{LIST}{row.pk}/reply/")
+        assert "SMS, May 16, 2020, 3 p.m.: somebody, no phone number." in asked
 
         response = admin.post(f"{LIST}{row.pk}/reply/", {"text": "It is."}, follow=True)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conversations.documents import elements_of, lines_of
+from conversations.documents import elements_of, lines_of, pieces
 from conversations.exceptions import BadDocument
 from conversations.models import Interaction
 from core.tests.rest import problem_of
@@ -167,6 +167,7 @@ def test_so_many_bytes_are_taken_and_no_more(caller, settings):
         (b"\xef\xbb\xbf[]", "application/json"),
         (b"[" + SAMPLE, "application/json"),
         (b"[" + SAMPLE + b"]]", "application/json"),
+        (b"[" + SAMPLE + b"," + b"[" * 101 + b"]" * 101 + b"]", "application/json"),
         (b"[" + SAMPLE + b"},{}]", "application/json"),
         (b"[" + SAMPLE[:-1] + b',"x":"a]', "application/json"),
         (b"", LINES),
@@ -178,6 +179,37 @@ def test_what_cannot_be_taken_apart_is_refused_as_a_whole(caller, body, kind):
     assert response.status_code == 400
     assert problem_of(response)["code"] == "bad_document"
     assert not Interaction.objects.exists()
+
+
+def test_nothing_but_brackets_is_refused_as_a_whole(caller):
+    response = caller.post("/interactions/bulk", b"[" * 60_000_000)
+    assert response.status_code == 400
+    assert problem_of(response)["detail"] == (
+        "It is not JSON: the array does not end, or something in it is nested more than 100 levels"
+        " deep."
+    )
+
+
+def test_a_plain_one_of_more_than_16_mb_fails_unread(caller):
+    body = b'[{"a":[%s0]},%s]' % (b"0," * 9_000_000, PLAIN)
+    answer = caller.post("/api/v1/interactions/bulk/", body).json()
+    too_large = error("/0", "too_large", "A document may have 16 MB at most.")
+    assert answer["results"] == [result(0, "failed", too_large), result(1, "created", ident=IDENT)]
+
+
+def test_half_a_pair_in_a_name_loses_nobody_else_s_answer(caller):
+    body = b'[{"\\ud800":1,"engagement":"x"},%s]' % PLAIN
+    answer = caller.post("/api/v1/interactions/bulk/", body).json()
+    assert answer["results"] == [
+        result(
+            0,
+            "failed",
+            error("/0/?", "unknown_field", "There is no such field."),
+            error("/0/engagement", "invalid", "It must be an ObjectId: 24 hex digits."),
+            error("/0/interaction_date", "required", "This field is required."),
+        ),
+        result(1, "created", ident=IDENT),
+    ]
 
 
 def test_no_documents_are_no_trouble(caller):
@@ -225,6 +257,32 @@ def test_an_array_is_taken_apart_without_being_read(body, elements):
 def test_what_is_no_array_is_refused(body):
     with pytest.raises(BadDocument):
         list(elements_of(body))
+
+
+def test_an_array_goes_as_deep_as_a_document_and_no_deeper():
+    for opens, closes, times in ((b"[", b"]", 100), (b'{"a":', b"}", 100), (b"[{", b"}]", 50)):
+        deep = opens * times + closes * times
+        body = b"[1,%s ,2]" % deep
+        assert [body[begins:ends] for begins, ends in elements_of(body)] == [b"1", deep, b"2"]
+        with pytest.raises(BadDocument, match="more than 100 levels"):
+            list(elements_of(b"[1,[%s],2]" % deep))
+
+
+def test_brackets_without_number_are_passed_over_as_a_whole(monkeypatch):
+    steps = []
+    element = pieces._ELEMENT
+
+    class Counted:
+        def match(self, *where):
+            steps.append(where[1])
+            return element.match(*where)
+
+    monkeypatch.setattr(pieces, "_ELEMENT", Counted())
+    body = b"[[%s]]" % (b"[{},[]]," * 500_000)
+    assert list(elements_of(body)) == [(1, len(body) - 1)]
+    with pytest.raises(BadDocument):
+        list(elements_of(b"[" * 10_000_000))
+    assert steps == [1, 1]
 
 
 def test_a_string_of_megabytes_is_passed_over_in_little_space():

@@ -1,17 +1,20 @@
 """Documents that nobody means well with: stored as they are, or a clear 400, never a 500."""
 
+import json
 from io import BytesIO
 
 import pytest
 from django.conf import settings
 from django.test import RequestFactory
 from django.test.client import ClientHandler
+from django.utils import timezone
 
-from accounts.tests.factories import StaffFactory, UserFactory
+from accounts.tests.factories import StaffFactory, UserFactory, browser_of
 from conversations.models import Interaction
 from core.tests.rest import pointers, problem_of, program_with
 from core.wsgi import application as make_application
 
+from .factories import make_interaction
 from .rest import ENGAGEMENT, Caller, engagement_of_the_sample, handler
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +151,148 @@ def test_members_that_are_wrong_are_named(caller, more, wrong):
 def test_a_date_that_no_calendar_knows_is_refused(caller, date):
     body = body_with("extended", b"{}").replace(b'{"$date":0}', date)
     assert caller.post("/interactions", body).status_code == 400
+
+
+EXTREMES = ["0001-01-01T00:00:00Z", "0001-01-02T23:59:59.999Z", "9999-12-30T00:00:00Z",
+            "9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59-14:00"]  # fmt: skip
+UNSHOWABLE = "It must be a date from 0001-01-03 to 9999-12-29."
+
+
+@pytest.mark.parametrize("date", [*EXTREMES, 253402300799999, -62135596800000, 10**18])
+def test_a_date_that_some_time_zone_cannot_show_is_refused(caller, date):
+    value = b'{"$date":%s}' % json.dumps(date).encode()
+    whole = body_with("extended", b"{}").replace(b'{"$date":0}', value)
+    row = make_interaction()
+    for response in (
+        caller.post("/interactions", whole),
+        caller.patch(f"/interactions/{row.pk}", b'{"interactionDate":%s}' % value),
+    ):
+        assert response.status_code == 400
+        assert problem_of(response)["errors"] == [
+            {"pointer": "/interactionDate", "code": "invalid", "detail": UNSHOWABLE}
+        ]
+    assert Interaction.objects.get().interaction_date == row.interaction_date
+
+
+@pytest.mark.parametrize("date", EXTREMES)
+def test_so_is_one_in_plain_json(caller, date):
+    value = json.dumps(date).encode()
+    whole = body_with("plain", b"{}").replace(b'"2020-05-16T12:00:00Z"', value)
+    row = make_interaction()
+    for response in (
+        caller.post("/api/v1/interactions/", whole),
+        caller.patch(f"/api/v1/interactions/{row.pk}/", b'{"interaction_date":%s}' % value),
+        caller.post("/api/v1/contacts/", b'{"text":"Hm.","at":%s}' % value),
+    ):
+        assert response.status_code == 400
+        [[pointer, code]] = pointers(response)
+        assert pointer in {"/interaction_date", "/at"}
+        assert code in {"invalid", "overflow"}
+    assert Interaction.objects.get().interaction_date == row.interaction_date
+
+
+@pytest.mark.parametrize("date", ["0001-01-03T00:00:00Z", "9999-12-29T23:59:59.999Z"])
+def test_the_first_and_the_last_are_shown_by_every_page(caller, date):
+    body = body_with("extended", b"{}").replace(b"0}", b'"%s"}' % date.encode(), 1)
+    plain = body_with("plain", b"{}").replace(b"2020-05-16T12:00:00Z", date.encode())
+    assert post(caller, "extended", body).status_code == 201
+    assert post(caller, "plain", plain).status_code == 201
+    admin = browser_of(UserFactory.create(is_staff=True, is_superuser=True))
+    for row in Interaction.objects.all():
+        page = f"/admin/conversations/interaction/{row.pk}/change/"
+        for zone in ("Africa/Nairobi", "Pacific/Kiritimati", "Etc/GMT+12"):
+            with timezone.override(zone):
+                assert admin.get(page).status_code == 200
+        shown = caller.get(f"/api/v1/interactions/{row.pk}/").json()["interaction_date"]
+        assert shown.startswith(date[:19])
+    assert admin.get("/admin/conversations/interaction/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("after=0001-01-01T00:00:00Z", 1),
+        ("before=0001-01-01T00:00:00Z", 0),
+        ("after=9999-12-31T23:59:59.999999Z", 0),
+        ("before=9999-12-31T23:59:59.999999Z", 1),
+        ("after=0001-01-01T00:00:00Z&before=9999-12-31T23:59:59Z", 1),
+    ],
+)
+def test_filters_go_beyond_what_dates_may_be(caller, query, found):
+    make_interaction(sentiment="Mixed")
+    for path in ("/interactions", "/api/v1/interactions/"):
+        assert len(caller.get(f"{path}?{query}").json()["results"]) == found
+    for by in ("day", "sentiment"):
+        assert len(caller.get(f"/interactions/counts?by={by}&{query}").json()["results"]) == found
+
+
+def test_one_that_no_calendar_has_in_utc_is_refused_by_name(caller):
+    for query in ("after=0001-01-01T00:00:00%2B14:00", "before=9999-12-31T23:59:59-14:00"):
+        response = caller.get(f"/interactions?{query}")
+        assert response.status_code == 400
+        assert [each["parameter"] for each in problem_of(response)["errors"]] == [
+            query[: query.index("=")]
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "pointer"),
+    [
+        ("\\ud800", "/?"),
+        ("a\\udfff\\u0000/", "/a?~1"),
+        ("id\\u0000", "/id"),
+        ("x" * 1000, "/" + "x" * 100),
+    ],
+)
+def test_unknown_names_are_told_as_an_answer_can_hold_them(caller, name, pointer):
+    row = make_interaction()
+    member = f'"{name}":1'.encode()
+    more = body_with("plain", b"{}", b"," + member)
+    plain = f"/api/v1/interactions/{row.pk}/"
+    extended = body_with("extended", b"{}", b"," + member)
+    for response in (
+        post(caller, "plain", more),
+        post(caller, "extended", extended),
+        caller.put(plain, more),
+        caller.patch(plain, b"{" + member + b"}"),
+        caller.patch(f"/interactions/{row.pk}", b"{" + member + b"}"),
+    ):
+        assert response.status_code == 400
+        assert pointers(response) == [(pointer, "unknown_field")]
+    assert Interaction.objects.count() == 1
+
+
+def test_of_very_many_unknown_names_the_first_are_told(caller):
+    more = b"".join(b',"k%d":1' % number for number in range(1000))
+    response = post(caller, "plain", body_with("plain", b"{}", more))
+    assert pointers(response) == [(f"/k{number}", "unknown_field") for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["id", "engagement", "interaction_date", "agent_name", "sentiment", "custom", "customer",
+     "order", "source_id"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [b'"\\ud800"', b'["\\ud800"]', b'"a\\udfffb"'])
+def test_half_a_pair_in_a_plain_value_is_refused_at_its_field(caller, field, value):
+    row = make_interaction()
+    body = b'{"%s":%s}' % (field.encode(), value)
+    for response in (
+        caller.patch(f"/api/v1/interactions/{row.pk}/", body),
+        caller.post(f"/api/v1/engagements/{ENGAGEMENT}/interactions/", body),
+    ):
+        assert response.status_code == 400
+        assert f"/{field}" in dict(pointers(response))
+    row.refresh_from_db()
+    assert row.agent_name == "John Ford"
+
+
+@pytest.mark.parametrize("path", ["/clients", "/engagements", "/api/v1/clients/",
+                                  "/api/v1/engagements/", "/api/v1/contacts/"])  # fmt: skip
+@pytest.mark.parametrize("body", [b'{"\\ud800":1}', b'{"name":"\\ud800","text":"\\ud800"}'])
+def test_half_a_pair_is_refused_by_the_other_forms_as_well(caller, path, body):
+    response = caller.post(path, body)
+    assert (response.status_code, problem_of(response)["code"]) == (400, "malformed")
 
 
 def test_an_agent_s_name_with_a_nul_is_stored_as_it_is(caller):

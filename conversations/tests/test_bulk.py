@@ -277,3 +277,46 @@ def test_who_must_give_way_in_a_deadlock_begins_anew():
     assert outcomes(found) == ["created"]
     assert outcomes(results) == ["unchanged", "unchanged", "created"]
     assert Interaction.objects.count() == 3
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_who_stores_row_by_row_gives_way_and_begins_anew_as_well():
+    engagement = EngagementFactory()
+    links = storing.Links(engagement.client_id, None, None)
+    rows = [storing._row(document(engagement, number), links) for number in (1, 2, 3)]
+    found = []
+
+    def batch():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '5s'")
+            return copying.insert(rows)
+
+    def first():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL deadlock_timeout = '5min'")
+        create(document(engagement, 2))
+
+    results = while_uncommitted(
+        first, batch, then=lambda: found.extend(create(document(engagement, 1)))
+    )
+
+    assert outcomes(found) == ["created"]
+    assert results == {ident(3)}
+    assert Interaction.objects.count() == 3
+
+
+def test_who_must_always_give_way_gives_up(engagement, monkeypatch):
+    row = storing._row(document(engagement, 1), storing.Links(engagement.client_id, None, None))
+    tries = []
+    # A deadlock as PostgreSQL tells it.
+    statement = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$"
+
+    def always(cursor, *args, **how):
+        tries.append(1)
+        cursor.execute(statement)
+
+    monkeypatch.setattr(copying, "execute_values", always)
+    with pytest.raises(OperationalError), transaction.atomic():
+        copying.insert([row])
+    assert len(tries) == 1 + copying._MOST_DEADLOCKS

@@ -37,6 +37,7 @@ from .factories import EngagementFactory, make_interaction
         ("custom.$where", "1", '$."$where" ? (@ == 1 || @ == "1")'),
         ('custom."a.b".c', "x", '$."a.b"."c" ? (@ == "x")'),
         ('custom."".c', "x", '$.""."c" ? (@ == "x")'),
+        ('custom."a>=!<"', "x", '$."a>=!<" ? (@ == "x")'),
         ('custom."[gte]"[gte]', "x", '$."[gte]" ? (@ >= "x")'),
         ('custom."\\u0061\\""', "x", '$."a\\"" ? (@ == "x")'),
         ('custom.a"b', 'x"y\\', '$."a\\"b" ? (@ == "x\\"y\\\\")'),
@@ -75,6 +76,10 @@ _SHAPE = (
     "It is custom.name.name or custom.name[operator]; a name with dots, brackets or quotes stands "
     "in double quotes."
 )
+_SIGNS = (
+    "Compare with [gt], [gte], [lt], [lte] or [ne]: custom.score[gte]=5. A name with <, >, = or ! "
+    "stands in double quotes."
+)
 _OPERATORS = "There is no such operator. Known: eq, ne, gt, gte, lt, lte, in, exists."
 _STRING = "What begins with a double quote must be a JSON string."
 _HALF = "A text holds no NUL and no half of a surrogate pair."
@@ -99,6 +104,15 @@ _HALF = "A text holds no NUL and no half of a surrogate pair."
         ("custom.a[gt][lt]", "x", _SHAPE),
         ("custom.a[gt].b", "x", _SHAPE),
         ("custom.a[0].b", "x", _SHAPE),
+        # What becomes of `custom.a>=5`, `custom.a<5`, `custom.a!=5`, `custom.a.b>5`.
+        ("custom.a>", "5", _SIGNS),
+        ("custom.a<5", "", _SIGNS),
+        ("custom.a!", "5", _SIGNS),
+        ("custom.a.b>5", "", _SIGNS),
+        ("custom.a=b", "5", _SIGNS),
+        ("custom.>", "5", _SIGNS),
+        ('custom."a">', "5", _SIGNS),
+        ("custom.a[gte]>", "5", _SHAPE),
         ("custom.a[]", "x", _OPERATORS),
         ("custom.a[like_regex]", "x", _OPERATORS),
         ("custom.a[GT]", "x", _OPERATORS),
@@ -144,7 +158,14 @@ def test_values_are_split_at_commas_outside_of_quotes():
 
 
 @pytest.mark.parametrize(
-    "names", [["a"], ["a", "0", "b"], ["a.b", 'c"d', "", "[e]", "f\n"], ["$date", "é 😀"]]
+    "names",
+    [
+        ["a"],
+        ["a", "0", "b"],
+        ["a.b", 'c"d', "", "[e]", "f\n"],
+        ["$date", "é 😀"],
+        ["a>", "!=", "<b"],
+    ],
 )
 def test_path_is_read_as_it_was_written(names: list[str]):
     path = "".join(f'."{name}"' for name in names).replace('c"d', 'c\\"d').replace("\n", "\\n")

@@ -34,6 +34,8 @@ NAMES = [
     "'",
     "%s",
     "type()",
+    "a>=",
+    "!",
 ]
 VALUES = [
     *NAMES,

@@ -307,8 +307,8 @@ def test_a_hundred_levels_fit_in_a_call_that_is_deep_itself():
     [
         ({"$date": 1589630400000}, datetime(2020, 5, 16, 12, 0, tzinfo=UTC)),
         ({"$date": -1}, datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
-        ({"$date": -62135596800000}, datetime(1, 1, 1, tzinfo=UTC)),
-        ({"$date": 253402300799999}, datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
+        ({"$date": -62135424000000}, datetime(1, 1, 3, tzinfo=UTC)),
+        ({"$date": 253402127999999}, datetime(9999, 12, 29, 23, 59, 59, 999000, tzinfo=UTC)),
         ({"$date": {"$numberLong": "-5"}}, datetime(1969, 12, 31, 23, 59, 59, 995000, tzinfo=UTC)),
         ({"$date": "2020-05-16T12:00:00Z"}, datetime(2020, 5, 16, 12, 0, tzinfo=UTC)),
         ({"$date": "2020-05-16T12:00"}, datetime(2020, 5, 16, 12, 0, tzinfo=UTC)),
@@ -329,7 +329,7 @@ def test_a_date_is_read_in_every_mode(value, expected):
             for inner in (
                 *(True, 1.0, None, [], {}, "", "garbage", "2020-05-16", "٢٠٢٠-05-16T12:00:00Z"),
                 *("2020-02-30T12:00:00Z", "2020-05-16T25:00:00Z", "0001-01-01T00:00:00+03:00"),
-                *(253402300800000, -62135596800001, 10**400),
+                *(253402128000000, -62135424000001, 253402300800000, -62135596800001, 10**400),
                 *({"$numberLong": "abc"}, {"$numberLong": 5}, {"$numberLong": "9" * 19}),
                 *({"$numberLong": "٥"}, {"$numberLong": "1", "x": 1}, {"$numberLong": "9" * 5000}),
             )
@@ -337,12 +337,12 @@ def test_a_date_is_read_in_every_mode(value, expected):
     ],
 )
 def test_what_is_no_date_is_told(value):
-    with pytest.raises(ValueError, match="It must be a date: "):
+    with pytest.raises(ValueError, match="It must be a date"):
         date(value)
 
 
 @fuzzing(examples=60)
-@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
+@given(st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29)))
 def test_a_date_is_written_as_the_bson_library_does(moment):
     moment = moment.replace(tzinfo=UTC)
     moment -= timedelta(microseconds=moment.microsecond % 1000)

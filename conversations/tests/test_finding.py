@@ -196,14 +196,14 @@ def test_at_most_ten_conditions_are_taken(caller):
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("custom.a' OR '1'='1", "x"),
+        ("custom.a' OR '1'", "x"),
         ("custom.a", "x') OR true --"),
         ("custom.a", '" || true || "'),
         ("custom.a", '") || ($.number > 0) || (@ == "'),
         ("custom.**", "1"),
         ("custom.*", "1"),
         ("custom.$", "1"),
-        ("custom.number ? (@ > 0)", "1"),
+        ('custom."number ? (@ > 0)"', "1"),
         ("custom.%s", "%s"),
         ("custom.%(a)s", "%(a)s"),
         ("custom.number::int", "1"),
@@ -214,6 +214,29 @@ def test_at_most_ten_conditions_are_taken(caller):
 def test_what_looks_like_a_program_is_a_name_or_a_text(caller, rows, parameter, value):
     assert keys(caller.get(f"{PLAIN}?{quote(parameter)}={quote(value)}")) == []
     assert found(caller, **{f"{parameter}[ne]": value}) == [1, 2, 3, 4, 5]
+
+
+@BOTH
+@pytest.mark.parametrize("query", ["custom.rating>=2", "custom.rating<3", "custom.rating!=3"])
+def test_a_sign_of_comparison_is_refused_with_how_it_is_written(caller, rows, address, query):
+    response = caller.get(f"{address}?{query}")
+
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["detail"] == (
+        "Compare with [gt], [gte], [lt], [lte] or [ne]: custom.score[gte]=5. A name with <, >, = "
+        "or ! stands in double quotes."
+    )
+
+
+def test_an_unknown_parameter_is_answered_with_those_that_there_are(caller):
+    known = (
+        "after, agent, before, channel, client, count, cursor, custom.NAME, customer, engagement, "
+        "order, ordering, page_size, search, sentiment, source_id"
+    )
+    detail = f"Unknown parameter. Known: {known}. A field of the document is custom.NAME."
+
+    assert refused(caller, "custom=5") == [("custom", "invalid", detail)]
+    assert refused(caller, "rating=5") == [("rating", "invalid", detail)]
 
 
 @BOTH

@@ -345,6 +345,11 @@ class TestContacts:
         ]
         assert not Interaction.objects.exists()
 
+    @pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z"])
+    def test_it_was_when_every_time_zone_can_show_it(self, graph, at):
+        assert graph.refused(RECORD, {"input": {"text": "Hm.", "at": at}}) == [("at", "INVALID")]
+        assert not Interaction.objects.exists()
+
     def test_an_sms_is_answered(self, graph):
         asked = services.record_contact(
             channel=Channel.SMS, direction=Direction.IN, text="Tea?", at=WHEN, phone=PHONE
@@ -393,6 +398,11 @@ class TestDocuments:
             (SAMPLE.replace('"sentiment"', '"agentName"'), [("agentName", "DUPLICATE_KEY")]),
             (SAMPLE.replace('"sentiment"', '"other"'), [("other", "UNKNOWN_FIELD")]),
             (SAMPLE, [("engagementId", "NOT_FOUND")]),
+            (
+                SAMPLE.replace("1589630400000", "253402300799999"),
+                [("interactionDate", "INVALID")],
+            ),
+            (SAMPLE.replace('"sentiment"', r'"\ud800"'), [("?", "UNKNOWN_FIELD")]),
         ],
     )
     def test_what_is_wrong_with_one_stands_in_the_payload(self, graph, document, told):

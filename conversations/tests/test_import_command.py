@@ -13,6 +13,7 @@ import termios
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from conversations.management.commands import import_interactions as command
 from conversations.models import Client, ImportedFile, Interaction, RejectedLine
@@ -43,6 +44,10 @@ def run(path, **options):
     return 0, ""
 
 
+def when_done():
+    return f"{timezone.localtime(ImportedFile.objects.get().ended_at):on %Y-%m-%d at %H:%M}"
+
+
 @pytest.fixture
 def engagement(db):
     return EngagementFactory.create(id=ENGAGEMENT)
@@ -65,11 +70,43 @@ def test_it_says_what_it_did(engagement, file, capsys):
 
     assert run(path) == (0, "")
     assert capsys.readouterr().out == (
-        "in.json was done before; --again begins anew with it.\n"
-        "in.json: 2 created, 0 unchanged, 0 set aside.\n"
+        f"in.json was imported before, {when_done()}; nothing was done now.\n"
+        "--again begins anew with it.\n"
     )
     assert run(path, again=True) == (0, "")
     assert capsys.readouterr().out == "in.json: 0 created, 2 unchanged, 0 set aside.\n"
+
+
+@pytest.mark.parametrize(("bad", "lines"), [(1, "1 line was"), (2, "2 lines were")])
+def test_a_file_that_was_done_is_no_failure_whatever_was_set_aside(
+    engagement, file, capsys, bad, lines
+):
+    path = file(line(1), *["{"] * bad)
+    assert run(path) == (2, f"{lines} set aside; --rejected writes them.")
+    capsys.readouterr()
+
+    assert run(path) == (0, "")
+    assert capsys.readouterr().out == (
+        f"in.json was imported before, {when_done()}; nothing was done now.\n"
+        f"{lines} set aside then. --again begins anew with it.\n"
+    )
+    assert run(path, again=True)[0] == 2
+
+
+@pytest.mark.parametrize("beginning", ["", "\n \t\n", "\ufeff"])
+def test_a_file_that_is_no_json_is_one_sentence_and_nothing_is_stored(
+    engagement, file, capsys, beginning
+):
+    path = file(f"{beginning}Date,Text", line(1), name="in.csv")
+
+    for options in ({}, {"dry_run": True}):
+        assert run(path, **options) == (1, "This is no JSON; for CSV give --csv-mapping.")
+    assert capsys.readouterr() == ("", "")
+    assert not ImportedFile.objects.exists()
+    assert not Interaction.objects.exists()
+    assert not RejectedLine.objects.exists()
+    # Blank lines before JSON are none.
+    assert run(file(beginning + line(1))) == (0, "")
 
 
 def test_it_ends_with_two_where_lines_were_set_aside(engagement, file, capsys):
@@ -115,7 +152,7 @@ def test_lines_that_were_set_aside_can_be_mended_and_taken_in(engagement, file, 
     assert [json.loads(each)["line"] for each in reasons] == [2, 4]
     # It is written for a file that was done before, too.
     out.unlink()
-    assert run(path, rejected=out)[0] == 2
+    assert run(path, rejected=out) == (0, "")
     mended = out.read_text().replace("9" * 24, ENGAGEMENT).replace("{\n", line(3))
     out.write_text(mended)
     assert run(out) == (0, "")
@@ -158,7 +195,7 @@ def test_rows_that_were_set_aside_have_their_header(engagement, tmp_path, capsys
 
 
 def test_a_dry_run_says_what_would_be_done(engagement, file, capsys):
-    assert run(file(line(1), "{"), dry_run=True) == (2, "1 lines were set aside.")
+    assert run(file(line(1), "{"), dry_run=True) == (2, "1 line was set aside.")
     assert capsys.readouterr().out == (
         "in.json: 1 created, 0 unchanged, 1 set aside, if it were done.\n"
     )
@@ -240,9 +277,9 @@ def test_asked_to_stop_it_ends_behind_the_batch(engagement, file, monkeypatch, c
 def test_asked_to_stop_before_it_began_it_has_stored_nothing(engagement, file, monkeypatch):
     survey = importing.survey
 
-    def interrupted(path, *, told):
+    def interrupted(path, **how):
         os.kill(os.getpid(), signal.SIGINT)
-        return survey(path, told=told)
+        return survey(path, **how)
 
     monkeypatch.setattr(importing, "survey", interrupted)
     assert run(file(line(1))) == (130, "Stopped. Nothing was stored yet.")

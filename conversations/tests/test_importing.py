@@ -206,7 +206,7 @@ def test_bad_lines_are_set_aside_as_they_came_and_the_rest_goes_on(engagement, f
         "\n\n  {0}  \n\t\n{1}\n{2}\n\n\n",
         "[{0},{1},{2}]\n",
         "\ufeff [{0},\n{1},\r\n {2}\n]\n",
-        "[{0}\n,{1}\n,{2}",
+        "[{0}\n,{1}\n,{2}]",
     ],
 )
 def test_forms_of_a_file_that_mean_the_same(engagement, file, small, pack, content):
@@ -221,17 +221,6 @@ def test_documents_of_several_lines_each(engagement, file):
     texts = [json.dumps(json.loads(line(n)), indent="\t") for n in (1, 2)]
     assert counts(import_file(path=file("\n".join(texts) + "\n"))) == (2, 0, 0)
     assert stored() == texts
-
-
-def test_an_array_whose_objects_are_spoilt(engagement, file):
-    spoilt = '{"no": "end\n}'
-    path = file(f"[{line(1)}, stray {line(2)}, 5,\n {spoilt},{line(3)},[{line(4)}]] behind")
-
-    assert counts(import_file(path=path)) == (4, 0, 4)
-
-    assert [
-        (row.number, bytes(row.content)) for row in RejectedLine.objects.order_by("number")
-    ] == [(2, b"stray "), (4, b"5"), (5, spoilt.encode()), (8, b"behind")]
 
 
 def test_pieces_are_the_same_however_the_file_is_cut(tmp_path, monkeypatch):

@@ -193,12 +193,42 @@ def highlights(custom: Any, text: str, **fields: Any) -> Any:
 def test_what_stands_in_a_document_is_no_html():
     assert highlights({"<b>": "<i>alert('refund')</i> \ue000 &"}, "refund") == [
         {
-            "field": "custom.<b>",
+            "field": 'custom."<b>"',
             "text": "&lt;i&gt;alert(&#x27;<mark>refund</mark>&#x27;)&lt;/i&gt; \ue000 &amp;",
         }
     ]
     assert highlights({"a": "<mark>no</mark> refund"}, "refund") == [
         {"field": "custom.a", "text": "&lt;mark&gt;no&lt;/mark&gt; <mark>refund</mark>"}
+    ]
+
+
+def test_signs_of_our_own_in_a_document_are_its_text():
+    token = "0123456789abcdef"
+    odd = f"\ue000{token}\ue001 \ue002{token}\ue003 \ue000\ue001"
+
+    assert highlights({odd: f'{odd} "refund" <script>{odd}'}, "refund") == [
+        {
+            "field": f"custom.{odd}",
+            "text": f"{odd} &quot;<mark>refund</mark>&quot; &lt;script&gt;{odd}",
+        }
+    ]
+
+
+def test_what_is_html_itself_is_found_and_stays_text():
+    [place] = highlights({"a": "<mark>refund</mark> &lt;mark&gt; <b title='x\">"}, "refund")
+
+    assert place["text"] == (
+        "&lt;mark&gt;<mark>refund</mark>&lt;/mark&gt; &amp;lt;mark&amp;gt;"
+        " &lt;b title=&#x27;x&quot;&gt;"
+    )
+
+
+def test_agent_and_sentiment_are_no_html_either():
+    places = highlights(None, "refund", agent_name="<i>refund", sentiment='"refund"<')
+
+    assert [place["text"] for place in places] == [
+        "&lt;i&gt;<mark>refund</mark>",
+        "&quot;<mark>refund</mark>&quot;&lt;",
     ]
 
 

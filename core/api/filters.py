@@ -88,9 +88,12 @@ class StrictFilterBackend(DjangoFilterBackend):
         known = _PAGING | ({"search"} if getattr(view, "search_fields", None) else set())
         known |= {"ordering"} if getattr(view, "ordering_fields", None) else set()
         known |= set(filterset.filters) if filterset is not None else set()
+        # What a filterset takes by names that nobody can list, and a sentence on it.
+        pattern, hint = getattr(filterset, "pattern", ("", ""))
+        shown = sorted(known | ({pattern} if pattern else set()))
+        detail = f"Unknown parameter. Known: {', '.join(shown)}. {hint}".rstrip()
         errors: dict[str, list[str]] = {
-            name: [f"Unknown parameter. Known: {', '.join(sorted(known))}."]
-            for name in sorted(set(request.query_params) - known)
+            name: [detail] for name in sorted(set(request.query_params) - known)
         }
         errors |= {
             name: ["Null characters are not allowed."]

@@ -58,11 +58,14 @@ class AutoSchema(BaseAutoSchema):
         text = (getattr(method, "__doc__", None) or "").strip() if own else ""
         if not text:
             text = {
-                "list": re.sub(r"(?<![aeiou])ys\.", "ies.", f"List {noun}s."),
+                "list": f"List {self._plural(noun)}.",
                 "retrieve": f"Get one {noun}.",
             }.get(action or "", "")
         summary, _, rest = text.partition("\n")
         return summary.strip(), rest.strip()
+
+    def _plural(self, noun: str) -> str:
+        return getattr(self.view, "plural", "") or re.sub(r"(?<![aeiou])ys$", "ies", f"{noun}s")
 
     def get_override_parameters(self) -> list[Any]:
         parameters = super().get_override_parameters()

@@ -1,6 +1,6 @@
 """Keyset pagination of REST's lists."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -18,11 +18,13 @@ MAX_PAGE_SIZE = 200
 class KeysetPagination(BasePagination):
     """Pages of a queryset by `core.keyset`; a cursor tells its direction too."""
 
+    keyset_class: ClassVar[type[Keyset]] = Keyset
+
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.url = request.build_absolute_uri()
         size = self._page_size(request)
         self.count = queryset.count() if self._wants_count(request) else None
-        self.keyset = Keyset(queryset)
+        self.keyset = self.keyset_class(queryset)
         cursor = request.query_params.get("cursor")
         beyond, backwards = None, False
         if cursor is not None:

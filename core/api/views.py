@@ -32,6 +32,8 @@ class ResourceViewSet(GenericViewSet[Any]):
     and calls services in `create`, `change` and its verbs.
     """
 
+    # What the OpenAPI document calls several of them, where an "s" is not enough.
+    plural: ClassVar[str] = ""
     inputs: ClassVar[Mapping[str, type[InputSerializer]]] = {}
     permitted: ClassVar[Mapping[str, Predicate]] = {}
     ordering: ClassVar[str] = "-pk"

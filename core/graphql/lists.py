@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import graphene
 from django.db.models import QuerySet
@@ -100,6 +100,8 @@ def connection_of(kind: type[ModelType]) -> Any:
 class ListField(graphene.Field):
     """The list of a REST view, with its filters, search, ordering and permission."""
 
+    keyset_class: ClassVar[type[Keyset]] = Keyset
+
     def __init__(
         self, kind: type[ModelType], *, view: type[ResourceViewSet], **options: Any
     ) -> None:
@@ -177,7 +179,7 @@ class ListField(graphene.Field):
                 said = ["Only the shop's staff may ask for this."]
                 raise UnknownParameter(dict.fromkeys(reserved, said)) from None
             raise
-        keyset = Keyset(self.kind.fetch(queryset, _of_rows(info)))
+        keyset = self.keyset_class(self.kind.fetch(queryset, _of_rows(info)))
         backwards = last is not None
         name, cursor = ("before", before) if backwards else ("after", after)
         other = after if backwards else before

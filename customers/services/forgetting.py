@@ -1,10 +1,11 @@
 """What is kept of a customer: handed out, and forgotten in all apps at once."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, ProtectedError, Q
 from django.utils import timezone
@@ -20,8 +21,13 @@ _CODE = "Its code, which orders and bookings name."
 # What no app can reach, whoever asks.
 BEYOND = (
     "Backups: what is in them goes when they are thrown away. Restored, run this again.",
-    "Logs: they hold addresses of requests and codes of customers, and no more of anybody.",
+    "Documents and notes that say only their name: nobody can tell whose name it is.",
     "Sessions: without its account a session opens nothing; it goes when it runs out.",
+)
+_LOGS = "Logs: they hold addresses of requests and codes of customers, and no more of anybody."
+_LOGS_WITH_MESSAGES = (
+    "Logs: the transport `console` of SMS writes whole messages into them, with their numbers;"
+    " delete those logs."
 )
 
 
@@ -63,7 +69,8 @@ class Report:
 
     @property
     def beyond(self) -> list[str]:
-        return [*dict.fromkeys(each.beyond for each in self.erasures if each.beyond), *BEYOND]
+        by_apps = dict.fromkeys(each.beyond for each in self.erasures if each.beyond)
+        return [*by_apps, *BEYOND, _LOGS_WITH_MESSAGES if _prints_messages() else _LOGS]
 
 
 def personal_data(*, user: User) -> dict[str, Any]:
@@ -228,7 +235,8 @@ def forget_people(
             sender=Customer, phone=one, email=other, delete=delete_mentions
         )
         for _, found in answers:
-            mentions += cast("list[Mention]", found)
+            known = cast("list[Mention]", found)
+            mentions += [replace(each, of=one or other) for each in known]
     if dry_run:
         transaction.set_rollback(True)
     return Report(
@@ -283,6 +291,11 @@ def _forget_what_hangs_on(customer: Customer) -> list[Erasure]:
         *collected(forgotten.send(sender=Customer, customer=customer)),
         *forget_traces(phone=phone, email=email, code=customer.code, rows=[customer]),
     ]
+
+
+def _prints_messages() -> bool:
+    names = {settings.SMS_TRANSPORT, *(name for _, names in settings.SMS_ROUTES for name in names)}
+    return "console" in names
 
 
 def _is_somebodys(email: str) -> bool:

@@ -15,8 +15,10 @@ from accounts.services import invitations, people
 from accounts.services.audit import record_refusal
 from accounts.tests.callers import PASSWORD, keeper, person
 from accounts.tests.factories import UserFactory
+from conversations.models import Interaction
 from conversations.services import record_contact
 from conversations.states import Channel, Direction
+from conversations.tests.factories import make_interaction
 from core.tests.races import at_once
 from core.tests.test_database_errors import wait_for_a_blocked_session
 from customers import services
@@ -224,12 +226,14 @@ class TestCommand:
         lines = run("C7").splitlines()
 
         assert lines[0] == "Forgotten: C7, Amina"
-        assert " ".join(lines[2].split()) == "App What Emptied Deleted Kept Why it is kept"
+        head = "App What Deleted Emptied Left as it was What stays, and why"
+        assert " ".join(lines[2].split()) == head
         [orders] = [line for line in lines if line.startswith("orders ")]
         assert orders.split(None, 5) == [
-            *("orders", "orders", "1", "-", "1"),
+            *("orders", "orders", "-", "1", "-"),
             "The books: what was sold, when, for how much, and to which country it went.",
         ]
+        assert "An emptied row stays, without what it said of them." in lines
         at = lines.index("What is not reached:")
         assert [line.split(":")[0].strip() for line in lines[at + 1 :]] == [
             "Carriers",
@@ -237,9 +241,53 @@ class TestCommand:
             "Files of conversations",
             "Gateways of SMS",
             "Backups",
-            "Logs",
+            "Documents and notes that say only their name",
             "Sessions",
+            "Logs",
         ]
+
+    def test_a_second_run_says_in_a_sentence_that_nothing_is_left(self):
+        customer = CustomerFactory.create(code="C7", name="Amina", phone=PHONE)
+        OrderFactory.create(customer=customer, note="By the gate.")
+        run("C7")
+
+        lines = run("C7").splitlines()
+
+        assert lines[0] == ("Nothing is left to forget: C7, Former customer, forgotten before.")
+        [orders] = [line for line in lines if line.startswith("orders ")]
+        assert orders.split(None, 5)[2:5] == ["-", "-", "1"]
+        assert "An emptied row stays, without what it said of them." not in lines
+
+    def test_of_nobody_there_is_a_sentence_and_no_table(self):
+        lines = run("--email", EMAIL).splitlines()
+
+        assert lines[:3] == [
+            f"Nobody has {EMAIL}, and nothing is known by it alone: nothing is left to forget.",
+            "",
+            "What is not reached:",
+        ]
+
+    def test_what_comes_to_nothing_is_not_in_the_json(self):
+        CustomerFactory.create(code="C7")
+
+        done = json.loads(run("C7", "--json"))["done"]
+
+        assert [(each["app"], each["what"], each["blanked"], each["kept"]) for each in done] == [
+            ("customers", "customer", 1, 1)
+        ]
+
+    @pytest.mark.parametrize(
+        ("transport", "routes", "sentence"),
+        [
+            ("console", [], "Logs: the transport `console` of SMS writes whole messages into them"),
+            ("vonage", [("*", ["console"])], "Logs: the transport `console` of SMS writes whole"),
+            ("vonage", [("*", ["vonage"])], "Logs: they hold addresses of requests and codes of"),
+        ],
+    )
+    def test_logs_hold_messages_where_they_are_printed(self, settings, transport, routes, sentence):
+        settings.SMS_TRANSPORT, settings.SMS_ROUTES = transport, routes
+
+        assert run("--phone", PHONE).splitlines()[-1].strip().startswith(sentence)
 
     def test_a_dry_run_says_so(self):
         CustomerFactory.create(code="C7", name="Amina")
@@ -249,6 +297,54 @@ class TestCommand:
         assert lines[0] == "Would be forgotten: C7, Amina"
         assert lines[-1] == "Nothing was changed: this was a dry run."
         assert Customer.objects.get().name == "Amina"
+
+
+class TestMentions:
+    def test_each_is_named_with_the_number_or_the_address_that_it_says(self):
+        CustomerFactory.create(code="C7", phone=PHONE, email=EMAIL)
+        one = make_interaction(custom={"text": f"Call {PHONE}"})
+        keys = sorted(make_interaction(custom={"text": f"Mail {EMAIL}"}).pk for _ in range(2))
+
+        lines = run("C7").splitlines()
+
+        at = lines.index("What else says their number or address:")
+        assert lines[at + 1 : at + 6] == [
+            f"  {PHONE}, conversations: 1 interaction, kept: {one.pk}",
+            f"  {EMAIL}, conversations: 2 interactions, kept: {', '.join(keys)}",
+            "These delete them:",
+            f"  manage.py forget_customer --phone {PHONE} --delete-mentions",
+            f"  manage.py forget_customer --email {EMAIL} --delete-mentions",
+        ]
+
+    def test_the_commands_that_are_printed_delete_them_afterwards(self):
+        CustomerFactory.create(code="C7", phone=PHONE, email=EMAIL)
+        make_interaction(custom={"text": f"Call {PHONE}"})
+        make_interaction(custom={"text": f"Mail {EMAIL}"})
+        commands = [
+            line.split()[2:]
+            for line in run("C7").splitlines()
+            if line.startswith("  manage.py forget_customer ")
+        ]
+
+        said = [run(*command) for command in commands]
+
+        assert not Interaction.objects.exists()
+        assert [each.splitlines()[0] for each in said] == [
+            f"Forgotten: no customer; what is known by {of} alone." for of in (PHONE, EMAIL)
+        ]
+        assert "1 interaction, deleted: " in said[0]
+        assert "These delete them:" not in said[0]
+
+    def test_a_dry_run_names_the_option_as_the_code_still_finds_them(self):
+        CustomerFactory.create(code="C7", phone=PHONE)
+        row = make_interaction(custom={"text": PHONE})
+
+        lines = run("C7", "--dry-run").splitlines()
+
+        assert f"  {PHONE}, conversations: 1 interaction, kept: {row.pk}" in lines
+        assert "With --delete-mentions they are deleted as well." in lines
+        [mention] = json.loads(run("C7", "--dry-run", "--json"))["mentions"]
+        assert (mention["of"], mention["count"], mention["deleted"]) == (PHONE, 1, False)
 
 
 class TestStrangers:
@@ -282,7 +378,9 @@ class TestStrangers:
         assert (told.status, told.error_code) == ("suppressed", "left")
         invitation.refresh_from_db()
         assert (invitation.phone, invitation.state) == ("", "revoked")
-        assert "Nothing is left to forget." in run("--phone", PHONE)
+        assert run("--phone", PHONE).splitlines()[0] == (
+            f"Nobody has {PHONE}, and nothing is known by it alone: nothing is left to forget."
+        )
 
     def test_that_a_number_is_to_hear_nothing_stays(self):
         note_consent(phone=PHONE, opted_out=True, source="staff", detail="Amina said so")
@@ -292,7 +390,7 @@ class TestStrangers:
         assert is_opted_out(phone=PHONE)
         assert Consent.objects.get().changes.get().detail == ""
         [line] = [line for line in lines if "wishes about messages" in line]
-        assert line.endswith("1  The number, as it is to hear nothing.")
+        assert line.split(None, 7)[4:] == ["-", "1", "-", "The number, as it is to hear nothing."]
 
     def test_by_an_address_of_nobody_what_names_it_is_forgotten(self, shopkeeper):
         user = people.create_local_person(name="Halima", email="h@posta.example", password=PASSWORD)

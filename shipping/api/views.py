@@ -164,6 +164,7 @@ class CarrierViewSet(ResourceViewSet):
 
 
 class NewsViewSet(ResourceViewSet):
+    plural = "carrier news"
     queryset = News.objects.select_related("carrier", "shipment")
     serializer_class = NewsSerializer
     lookup_value_regex = r"[0-9]{1,16}"

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
+from django.utils import timezone
 from tqdm import tqdm
 
 from conversations.documents import read_hex
@@ -110,24 +111,30 @@ class Command(BaseCommand):
     def _report(self, path: Path, done: Progress, options: dict[str, Any]) -> None:
         if not done.is_surveyed:
             raise CommandError("Stopped. Nothing was stored yet.", returncode=130)
-        if done.was_done:
-            print(f"{path.name} was done before; --again begins anew with it.")
+        lines = f"{_lines(done.rejected)} {'was' if done.rejected == 1 else 'were'}"
         counts = (
             f"{done.created:,} created, {done.unchanged:,} unchanged, {done.rejected:,} set aside"
         )
-        if options["dry_run"]:
+        if done.was_done:
+            assert done.ended_at is not None  # noqa: S101  else it was not done
+            ended = f"{timezone.localtime(done.ended_at):on %Y-%m-%d at %H:%M}"
+            print(f"{path.name} was imported before, {ended}; nothing was done now.")
+            then = f"{lines} set aside then. " if done.rejected else ""
+            print(f"{then}--again begins anew with it.")
+        elif options["dry_run"]:
             print(f"{path.name}: {counts}, if it were done.")
         else:
             print(f"{path.name}: {counts}.")
         if options["rejected"]:
             count = write_rejected(progress=done, path=options["rejected"])
-            print(f"{count:,} lines are in {options['rejected']}, the reasons in its .errors.")
+            are = f"{_lines(count)} {'is' if count == 1 else 'are'}"
+            print(f"{are} in {options['rejected']}, the reasons in its .errors.")
         if not done.is_done:
             how = "" if options["dry_run"] else " The same command goes on from there."
             raise CommandError(f"Stopped behind line {done.line:,}.{how}", returncode=130)
-        if done.rejected:
+        if done.rejected and not done.was_done:
             more = "" if options["rejected"] or options["dry_run"] else "; --rejected writes them"
-            raise CommandError(f"{done.rejected:,} lines were set aside{more}.", returncode=2)
+            raise CommandError(f"{lines} set aside{more}.", returncode=2)
 
 
 class _Shown:
@@ -178,6 +185,10 @@ class _Shown:
             self.bar.write(text, file=sys.stderr)
         else:
             print(text, file=sys.stderr, flush=True)
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line" if count == 1 else f"{count:,} lines"
 
 
 @contextlib.contextmanager

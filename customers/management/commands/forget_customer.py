@@ -1,6 +1,7 @@
 """`manage.py forget_customer CODE`: forget a person in all apps, and report what became of it."""
 
 import json
+import shlex
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from core.errors import DomainError
+from core.forgetting import Erasure, Mention
 from core.phones import parse_phone
 from customers.services import Person, Report, find_people, forget_people
 
@@ -61,7 +63,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(report, dry_run=options["dry_run"]), indent=2))
             return
-        for line in _lines(report, dry_run=options["dry_run"]):
+        for line in _lines(report, dry_run=options["dry_run"], asked=phone or email):
             self.stdout.write(line)
 
 
@@ -78,13 +80,13 @@ def _people(codes: Sequence[str], *, phone: str, email: str, everybody: bool) ->
     return people
 
 
-def _lines(report: Report, *, dry_run: bool) -> Iterable[str]:
-    whom = "; ".join(map(str, report.people)) or "No customer; what is known by this alone."
-    yield f"Forgotten: {whom}" if not dry_run else f"Would be forgotten: {whom}"
-    if report.is_nothing:
-        yield "Nothing is left to forget."
-    yield ""
-    yield from _table(report)
+def _lines(report: Report, *, dry_run: bool, asked: str) -> Iterable[str]:
+    yield _headline(report, dry_run=dry_run, asked=asked)
+    if rows := _rows(report):
+        yield ""
+        yield from _table(rows)
+        if any(each.blanked for each in rows):
+            yield "An emptied row stays, without what it said of them."
     if report.shared:
         yield ""
         yield (
@@ -92,12 +94,7 @@ def _lines(report: Report, *, dry_run: bool) -> Iterable[str]:
         )
     if report.mentions:
         yield ""
-        yield "What else says their number or address:"
-        for mention in report.mentions:
-            done = "deleted" if mention.deleted else "kept; --delete-mentions deletes them"
-            more = ", …" if mention.count > len(mention.keys) else ""
-            keys = ", ".join(mention.keys)
-            yield f"  {mention.app}: {mention.count} {mention.what}, {done}: {keys}{more}"
+        yield from _mentions(report.mentions, dry_run=dry_run)
     yield ""
     yield "What is not reached:"
     yield from (f"  {each}" for each in report.beyond)
@@ -106,19 +103,59 @@ def _lines(report: Report, *, dry_run: bool) -> Iterable[str]:
         yield "Nothing was changed: this was a dry run."
 
 
-def _table(report: Report) -> Iterable[str]:
-    head = ("App", "What", "Emptied", "Deleted", "Kept", "Why it is kept")
+def _headline(report: Report, *, dry_run: bool, asked: str) -> str:
+    whom = "; ".join(map(str, report.people))
+    if not report.is_nothing:
+        whom = whom or f"no customer; what is known by {asked} alone."
+        return f"Would be forgotten: {whom}" if dry_run else f"Forgotten: {whom}"
+    if whom:
+        return f"Nothing is left to forget: {whom}, forgotten before."
+    return f"Nobody has {asked}, and nothing is known by it alone: nothing is left to forget."
+
+
+def _mentions(mentions: Sequence[Mention], *, dry_run: bool) -> Iterable[str]:
+    yield "What else says their number or address:"
+    for each in mentions:
+        done = "deleted" if each.deleted else "kept"
+        more = ", …" if each.count > len(each.keys) else ""
+        yield f"  {each.of}, {each.app}: {_counted(each)}, {done}: {', '.join(each.keys)}{more}"
+    kept = dict.fromkeys(each.of for each in mentions if not each.deleted)
+    if kept and dry_run:
+        yield "With --delete-mentions they are deleted as well."
+    elif kept:
+        # Of who is forgotten, the code leads to neither any more.
+        yield "These delete them:"
+        for of in kept:
+            option = "--email" if "@" in of else "--phone"
+            yield f"  manage.py forget_customer {option} {shlex.quote(of)} --delete-mentions"
+
+
+def _counted(mention: Mention) -> str:
+    what = mention.what
+    if mention.count == 1:
+        # "interactions", "lines set aside": the first word is what is counted.
+        first, space, rest = what.partition(" ")
+        what = f"{first.removesuffix('s')}{space}{rest}"
+    return f"{mention.count:,} {what}"
+
+
+def _rows(report: Report) -> list[Erasure]:
+    ordered = sorted(report.erasures, key=lambda each: (each.app, each.what))
+    return [each for each in ordered if each.blanked or each.deleted or each.kept]
+
+
+def _table(erasures: Iterable[Erasure]) -> Iterable[str]:
+    head = ("App", "What", "Deleted", "Emptied", "Left as it was", "What stays, and why")
     rows = [
         (
             each.app,
             each.what,
-            str(each.blanked or "-"),
             str(each.deleted or "-"),
-            str(each.kept or "-"),
+            str(each.blanked or "-"),
+            str(each.untouched or "-"),
             each.reason if each.kept else "",
         )
-        for each in sorted(report.erasures, key=lambda each: (each.app, each.what))
-        if each.blanked or each.deleted or each.kept
+        for each in erasures
     ]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
@@ -138,7 +175,7 @@ def _as_json(report: Report, *, dry_run: bool) -> dict[str, Any]:
         ],
         "done": [
             {name: value for name, value in asdict(each).items() if name != "beyond"}
-            for each in report.erasures
+            for each in _rows(report)
         ],
         "shared": list(report.shared),
         "mentions": [asdict(each) for each in report.mentions],
