@@ -1,187 +1,38 @@
 """The admin page of interactions: found, read, noted by hand, answered by SMS."""
 
 from copy import copy
-from datetime import datetime
 from typing import Any, cast
 from urllib.parse import quote
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Left, Length
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import formats
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 from unfold.decorators import display
-from unfold.widgets import (
-    UnfoldAdminSelectWidget,
-    UnfoldAdminSplitDateTimeWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-)
 
 from accounts.models import User
 from conversations import services
-from conversations.documents import showable
 from conversations.exceptions import TooSlow
-from conversations.models import Client, Engagement, Interaction
+from conversations.models import Interaction
 from conversations.permissions import can_handle_conversations, can_see_conversations
 from conversations.states import Channel, Direction
 from core.admin import NOTHING_TO_SAVE, MovingAdmin, Verb, become
 from core.deadlines import deadline
-from core.phones import ImpossiblePhone, parse_phone
 from customers.permissions import can_see_customers
 from orders.permissions import can_see_orders
 
 from .common import CappedPaginator, as_block, indented
+from .filters import ChannelFilter, ClientFilter, SentimentFilter
+from .forms import ContactForm, ReplyForm
 from .said import said_in, said_on_its_page
 
 # Of a document so many characters are shown; one may have sixteen million.
 SHOWN = 100_000
-_CHOICES = 50
-# Each value once, by the index: of a million rows there are few.
-_SENTIMENTS = """
-WITH RECURSIVE each AS (
-    (SELECT sentiment FROM conversations_interaction ORDER BY sentiment LIMIT 1)
-    UNION ALL
-    SELECT (
-        SELECT later.sentiment FROM conversations_interaction later
-        WHERE later.sentiment > each.sentiment ORDER BY later.sentiment LIMIT 1
-    )
-    FROM each WHERE each.sentiment IS NOT NULL
-)
-SELECT sentiment FROM each WHERE sentiment <> '' LIMIT %s
-"""
-
-
-class _Suggesting(UnfoldAdminTextInputWidget):
-    """A text, with some that are usual to choose from."""
-
-    def __init__(self, *usual: str) -> None:
-        super().__init__()
-        self.usual = usual
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        list_id = f"usual_{name}"
-        field = super().render(name, value, {**(attrs or {}), "list": list_id}, renderer)
-        options = format_html_join(
-            "", '<option value="{}"></option>', ((each,) for each in self.usual)
-        )
-        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
-
-
-class ContactForm(forms.ModelForm[Interaction]):
-    channel = forms.ChoiceField(
-        choices=Channel.choices, initial=Channel.PHONE, widget=UnfoldAdminSelectWidget
-    )
-    direction = forms.ChoiceField(
-        choices=Direction.choices, initial=Direction.IN, widget=UnfoldAdminSelectWidget
-    )
-    phone = forms.CharField(
-        max_length=32,
-        required=False,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="As people write it. Without a customer, whoever has it.",
-    )
-    text = forms.CharField(
-        label="What was said",
-        max_length=10_000,
-        widget=UnfoldAdminTextareaWidget({"rows": 5}),
-    )
-    at = forms.SplitDateTimeField(
-        label="When",
-        required=False,
-        widget=UnfoldAdminSplitDateTimeWidget,
-        help_text="Empty: now.",
-    )
-
-    class Meta:
-        model = Interaction
-        fields = ("customer", "order", "sentiment")
-        # Sources have their own words for it, so that any is taken.
-        widgets = {"sentiment": _Suggesting("Positive", "Neutral", "Negative")}
-        help_texts = {"sentiment": "How they felt, in a word. Empty: not known."}
-
-    def clean_phone(self) -> str:
-        phone: str = self.cleaned_data["phone"]
-        try:
-            return parse_phone(phone) if phone else ""
-        except ImpossiblePhone as error:
-            raise forms.ValidationError(error.detail) from None
-
-    def clean_at(self) -> datetime | None:
-        at: datetime | None = self.cleaned_data["at"]
-        try:
-            return showable(at) if at else None
-        except ValueError as error:
-            raise forms.ValidationError(str(error)) from None
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        customer, order = data.get("customer"), data.get("order")
-        if customer and order and order.customer_id != customer.pk:
-            self.add_error("order", "This is another customer's order.")
-        return data
-
-    def validate_constraints(self) -> None:
-        """Of a row that a service makes nothing is known yet."""
-
-
-class ReplyForm(forms.Form):
-    text = forms.CharField(
-        label="SMS",
-        max_length=services.LONGEST_REPLY,
-        widget=UnfoldAdminTextareaWidget({"rows": 4}),
-        help_text="Three SMS at most.",
-    )
-
-
-class _Choices(admin.SimpleListFilter):
-    """A filter by one value of few that there are."""
-
-    field: str
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        return queryset.filter(**{self.field: value}) if value else queryset
-
-
-class ClientFilter(_Choices):
-    title = "client"
-    parameter_name = "client"
-    field = "client"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        # The shop itself first.
-        ordered = Client.objects.order_by("-is_shop", "name", "pk")
-        return [(each.pk, str(each)) for each in ordered[:_CHOICES]]
-
-
-class ChannelFilter(_Choices):
-    title = "channel"
-    parameter_name = "engagement"
-    field = "engagement"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        # The shop's own first.
-        engagements = Engagement.objects.select_related("client")
-        ordered = engagements.order_by("-client__is_shop", "client__name", "name", "pk")
-        return [(each.pk, f"{each.client}: {each}") for each in ordered[:_CHOICES]]
-
-
-class SentimentFilter(_Choices):
-    title = "sentiment"
-    parameter_name = "sentiment"
-    field = "sentiment"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        with connection.cursor() as cursor:
-            cursor.execute(_SENTIMENTS, [_CHOICES])
-            return [(value, value) for (value,) in cursor.fetchall()]
+_NOTING = "Take down a call, a visit or another contact"
 
 
 def _reply(*, interaction_id: str, text: str, by: User) -> Interaction:
@@ -226,7 +77,8 @@ class InteractionAdmin(MovingAdmin):
     autocomplete_fields = ("customer", "order")
     _typed = (
         (
-            None,
+            # No page of adding has another heading.
+            _NOTING,
             {
                 "fields": (
                     ("customer", "order"),
@@ -373,7 +225,7 @@ class InteractionAdmin(MovingAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {**(extra_context or {}), "title": "Take down a call, a visit or another contact"}
+        context = {**(extra_context or {}), "title": _NOTING}
         page: HttpResponse = super().add_view(request, form_url, context)
         return page
 

@@ -396,7 +396,8 @@ class TestNoting:
     def test_the_page_says_what_it_is_for_and_offers_usual_sentiments(self, admin):
         page = read(admin, ADD)
 
-        assert "Take down a call, a visit or another contact" in page
+        # In the window's title, and as a heading.
+        assert page.count("Take down a call, a visit or another contact") == 2
         assert 'list="usual_sentiment"' in page
         assert (
             '<datalist id="usual_sentiment"><option value="Positive"></option>'
