@@ -101,7 +101,9 @@ def pattern_of(*, phone: str = "", email: str = "", code: str = "") -> str:
     if phone:
         words.append(_pattern_of_phone(phone))
     if email:
-        words.append(rf"(?<![a-z0-9_.+\-]){re.escape(email.lower())}(?![a-z0-9_\-]|\.[a-z0-9])")
+        # Behind an escape of JSON there is a letter that is none of the address: `\n`.
+        before = r"(?:(?<![a-z0-9_.+\-])|(?<=\\[bfnrt]))"
+        words.append(rf"{before}{re.escape(email.lower())}(?![a-z0-9_\-]|\.[a-z0-9])")
     if code:
         words.append(f'"{re.escape(code)}"')
     return "|".join(words)

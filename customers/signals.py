@@ -18,6 +18,9 @@ phone_code_sent = Event(
 merged = Signal()
 # `customer` goes by another code, no more by `code`.
 recoded = Signal()
+# Somebody is about to be forgotten who is known by `phone`, which may be "": what came from there
+# and waits is to have its effect before, as what it leaves must be found.
+about_to_forget = Signal()
 # Of `customer` nothing may be kept that tells who they were: each receiver returns what it did, a
 # list of `core.forgetting.Erasure`.
 forgotten = Signal()

@@ -13,6 +13,7 @@ from core.forgetting import Erasure
 from core.jobs import enqueue_on_commit
 from customers.models import Customer
 from customers.signals import (
+    about_to_forget,
     data_asked_for,
     forgotten,
     merged,
@@ -49,6 +50,11 @@ def on_merged(*, source: Customer, target: Customer, **_: Any) -> None:
 @receiver(data_asked_for)
 def on_data_asked_for(*, customer: Customer, **_: Any) -> dict[str, Any]:
     return services.personal_data(recipient=customer.code, phone=customer.phone)
+
+
+@receiver(about_to_forget)
+def on_about_to_forget(*, phone: str, **_: Any) -> None:
+    services.settle_callbacks(phone=phone)
 
 
 @receiver(forgotten)

@@ -96,7 +96,8 @@ def _store(model: type[Client | Engagement], create: Callable[..., Any], record:
         with transaction.atomic():
             return Result(id=create(ident=record.id, **record.values).pk, outcome=Outcome.CREATED)
     except IdTaken as error:
-        there = model._default_manager.filter(pk=record.id).values(*record.values).get()
+        # None: it was deleted this moment.
+        there = model._default_manager.filter(pk=record.id).values(*record.values).first()
         if there == {name: storable(value) for name, value in record.values.items()}:
             return Result(id=record.id, outcome=Outcome.UNCHANGED)
         return _failed(record, error)

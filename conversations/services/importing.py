@@ -360,7 +360,7 @@ def _results(store: Storer, documents: Sequence[Any]) -> list[Result]:
         # As COPY's errors are not Django's.
         with transaction.atomic(), connection.wrap_database_errors:
             return store(documents)
-    except (DataError, OperationalError, ValueError) as error:
+    except (DataError, OperationalError) as error:
         code = getattr(error.__cause__, "pgcode", None) or ""
         if isinstance(error, OperationalError) and not code.startswith(_LIMIT_EXCEEDED):
             raise

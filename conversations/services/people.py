@@ -98,7 +98,9 @@ def find_mentions(*, phone: str, email: str, delete: bool = False) -> list[Menti
 
 
 def _theirs(customer: Customer) -> InteractionQuerySet:
-    theirs = Interaction.objects.filter(Q(customer=customer) | Q(order__customer=customer))
+    theirs = Interaction.objects.filter(
+        Q(customer=customer) | Q(customer=None, order__customer=customer)
+    )
     shared = Customer.objects.filter(phone=customer.phone).exclude(pk=customer.pk)
     if not customer.phone or shared.exists():
         return theirs

@@ -12,7 +12,7 @@ from conversations.exceptions import IdTaken
 from conversations.fields import new_object_id
 from conversations.models import Interaction
 from conversations.states import Outcome
-from core.errors import DomainError, FieldError
+from core.errors import Conflict, DomainError, FieldError
 
 from .copying import Row, copy, insert
 from .linking import Links, hold
@@ -47,7 +47,9 @@ def create_interaction(*, document: InteractionDocument) -> tuple[Interaction, b
         (result,) = _create([document])
         if result.error is not None:
             raise result.error
-        stored = Interaction.objects.for_display().get(pk=result.id)
+        stored = Interaction.objects.for_display().filter(pk=result.id).first()
+        if stored is None:
+            raise Conflict("It was here, and was deleted this moment. Send it again.")
         return stored, result.outcome == Outcome.CREATED
 
 
@@ -73,8 +75,10 @@ def _create(documents: Sequence[InteractionDocument]) -> list[Result]:
                 if stored := known.find(document):
                     _check_same(document, stored)
                     results[place] = Result(id=stored.id, outcome=Outcome.UNCHANGED)
-                elif known.claim(document):
-                    rows[place] = _row(document, held.links_of(document))
+                    continue
+                links = held.links_of(document)
+                if known.claim(document):
+                    rows[place] = _row(document, links)
             except DomainError as error:
                 results[place] = Result(id=document.id, outcome=Outcome.FAILED, error=error)
         ids = store(list(rows.values())) if rows else set()
@@ -119,9 +123,10 @@ class _Known:
             names.add(document.id)
         if document.source_id:
             names.add((document.engagement_id, document.source_id))
-        free = self._claimed.isdisjoint(names)
+        if not self._claimed.isdisjoint(names):
+            return False
         self._claimed |= names
-        return free
+        return True
 
 
 def _stored(statement: str, *parameters: list[str]) -> list[_Stored]:
@@ -144,8 +149,9 @@ def _check_same(document: InteractionDocument, stored: _Stored) -> None:
     if document.id:
         raise id_taken()
     # It has its `_id` somewhere else than in front.
-    here = Interaction.objects.values_list("document", flat=True).get(pk=stored.id)
-    if with_members(here, {"_id": None}) != document.text:
+    here = Interaction.objects.values_list("document", flat=True).filter(pk=stored.id).first()
+    # None: it was deleted this moment.
+    if here is None or with_members(here, {"_id": None}) != document.text:
         raise source_taken()
 
 

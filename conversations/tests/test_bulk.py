@@ -113,6 +113,30 @@ def test_what_failed_does_not_stand_in_the_way_of_its_like(engagement):
     assert outcomes(results) == ["failed", "created"]
 
 
+def test_many_of_one_name_that_all_fail_take_no_more_statements(
+    engagement, django_assert_num_queries
+):
+    bad = [
+        document(engagement, number, ',"sourceId":"one","customer":"nobody"')
+        for number in range(1, 40)
+    ]
+    with django_assert_num_queries(6):
+        assert outcomes(create(*bad)) == ["failed"] * 39
+
+
+def test_a_chain_of_names_is_stored_as_if_one_came_after_the_other(
+    engagement, django_assert_num_queries
+):
+    # (1, a) (2, a) (2, b) (3, b) (3, c) …: each but the first shares a name with the one before.
+    chain = [
+        document(engagement, (place + 3) // 2, f',"sourceId":"{place // 2}"') for place in range(40)
+    ]
+    with django_assert_num_queries(10):
+        results = create(*chain)
+
+    assert outcomes(results) == ["created", "failed"] * 20
+
+
 def test_links_are_looked_up_once_for_all(engagement, django_assert_num_queries):
     orders = [OrderFactory() for _ in range(3)]
     customers = CustomerFactory.create_batch(3)

@@ -93,6 +93,15 @@ class TestForgotten:
             0,
         )
 
+    def test_a_contact_of_somebody_else_stays_though_its_order_is_theirs(self, customer):
+        order = OrderFactory.create(customer=customer)
+        make_interaction(order=order)
+        others = make_interaction(order=order, customer=CustomerFactory.create())
+
+        services.forget_customer(customer=customer)
+
+        assert left() == {others.pk}
+
     def test_leaving_does_the_same(self, customer):
         make_interaction(customer=customer)
 
@@ -150,6 +159,13 @@ class TestMentions:
 
         assert sorted(key for each in said for key in each.keys) == sorted(found)
         assert Interaction.objects.count() == len(found) + 4
+
+    def test_an_address_at_the_beginning_of_a_line_is_found(self):
+        row = make_interaction(custom={"text": f"Mail:\n{EMAIL}"})
+
+        assert people.find_mentions(phone="", email=EMAIL) == [
+            Mention(app="conversations", what="interactions", count=1, keys=(row.pk,))
+        ]
 
     def test_lines_that_were_set_aside_are_found_in_their_bytes(self):
         file = ImportedFile.objects.create(fingerprint="f", name="old.json", collection="clients")

@@ -39,6 +39,7 @@ def test_a_number_is_found_however_it_is_written(text, found):
     [
         ("<amina@posta.example>", True),
         ("Write to AMINA@posta.example.", True),
+        ('{"text": "Mail:\\namina@posta.example"}', True),
         ("xamina@posta.example", False),
         ("a.amina@posta.example", False),
         ("amina@posta.example.org", False),

@@ -15,7 +15,13 @@ from accounts.services.people import delete_account, forget_address
 from core.forgetting import Erasure, Mention, collected, forget_traces, summed
 from customers.exceptions import AccountChanged, HasOrders
 from customers.models import Customer, PhoneCode
-from customers.signals import data_asked_for, forgotten, mentions_asked_for, stranger_forgotten
+from customers.signals import (
+    about_to_forget,
+    data_asked_for,
+    forgotten,
+    mentions_asked_for,
+    stranger_forgotten,
+)
 
 _CODE = "Its code, which orders and bookings name."
 # What no app can reach, whoever asks.
@@ -250,6 +256,7 @@ def forget_people(
 @transaction.atomic
 def forget_stranger(*, phone: str = "", email: str = "") -> list[Erasure]:
     """Forget whoever is known by a number or an address alone, and is no customer (any more)."""
+    about_to_forget.send(sender=Customer, phone=phone)
     return [
         *collected(stranger_forgotten.send(sender=Customer, phone=phone, email=email)),
         *forget_address(phone=phone, email=email),
@@ -280,6 +287,7 @@ def _forget(customer: Customer) -> list[Erasure]:
 
 
 def _forget_what_hangs_on(customer: Customer) -> list[Erasure]:
+    about_to_forget.send(sender=Customer, phone=customer.phone)
     others = Customer.objects.exclude(pk=customer.pk)
     phone, email = customer.phone, customer.email
     # What is known by a number or an address that somebody else has too is not theirs alone.

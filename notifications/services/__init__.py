@@ -21,7 +21,13 @@ from .outbox import (
     settle,
 )
 from .pace import next_gateway, wait_for_turn
-from .people import forget_recipient, forget_stranger, move_messages, personal_data
+from .people import (
+    forget_recipient,
+    forget_stranger,
+    move_messages,
+    personal_data,
+    settle_callbacks,
+)
 from .timeline import messages_of
 from .words import (
     Preview,
@@ -68,6 +74,7 @@ __all__ = [
     "retry_message",
     "revoke_link",
     "settle",
+    "settle_callbacks",
     "settle_message",
     "size_with_examples",
     "sync_templates",

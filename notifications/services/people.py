@@ -63,6 +63,13 @@ def move_messages(*, source: str, target: str, phone: str = "") -> None:
 
 
 @transaction.atomic
+def settle_callbacks(*, phone: str) -> None:
+    """Let what came from a number and was not looked at yet have its effect: it may be a STOP."""
+    for callback in _naming(phone).to_look_at().select_for_update().order_by("pk"):
+        look_at(callback)
+
+
+@transaction.atomic
 def forget_recipient(*, recipient: str, phone: str = "") -> list[Erasure]:
     """Keep of what somebody was told and wrote that it was so, not the words nor the number.
 
@@ -75,9 +82,6 @@ def forget_recipient(*, recipient: str, phone: str = "") -> list[Erasure]:
     if phone and Customer.objects.filter(phone=phone).exclude(code=recipient).exists():
         # Somebody else's as well: what is known by the number alone is not theirs alone.
         phone = ""
-    # What came and was not looked at yet has its effect first: it may be a STOP.
-    for callback in _naming(phone).to_look_at().select_for_update().order_by("pk"):
-        look_at(callback)
     # By a name of theirs alone from here on.
     move_messages(source=recipient, target=recipient, phone=phone)
     told = Message.objects.filter(_sent_to(recipient, phone))
@@ -92,7 +96,7 @@ def forget_recipient(*, recipient: str, phone: str = "") -> list[Erasure]:
     )
     told.update(body="", to="", data={})
     # The rows stay, so that what a gateway sends once more is known as that.
-    wrote = written.exclude(phone="", text="").update(phone="", text="")
+    wrote = written.exclude(phone="", text="").update(phone="", text="", recorded=True)
     return [
         Erasure(
             app="notifications",

@@ -8,9 +8,17 @@ from django.apps import apps
 
 from accounts.services.people import delete_account, personal_data
 from accounts.tests.factories import UserFactory
+from conversations.models import Interaction
 from customers.exceptions import HasOrders
 from customers.models import Customer
-from customers.services import claim_phone, delete_customer, send_phone_code, update_customer
+from customers.services import (
+    claim_phone,
+    delete_customer,
+    forget_customer,
+    send_phone_code,
+    update_customer,
+)
+from customers.services.forgetting import forget_stranger
 from customers.tests.factories import CustomerFactory
 from notifications.models import (
     Callback,
@@ -244,6 +252,24 @@ class TestForgetting:
         ]
         assert InboundMessage.objects.get().text == ""
         assert bytes(Callback.objects.get().body) == b""
+
+    def test_what_came_and_was_not_looked_at_leaves_no_contact(self, tell, customer):
+        tell("inbound", id="in-1", **{"from": PHONE, "to": "22", "text": "Wanjiru here"})
+
+        forget_customer(customer_id=customer.pk)
+
+        assert (Interaction.objects.count(), look_at_callbacks()) == (0, 0)
+        assert list(InboundMessage.objects.values_list("phone", "text", "recorded")) == [
+            ("", "", True)
+        ]
+
+    def test_what_a_stranger_sent_and_was_not_looked_at_leaves_no_contact(self, tell):
+        tell("inbound", id="in-1", **{"from": OTHER, "to": "22", "text": "Juma here"})
+
+        forget_stranger(phone=OTHER)
+
+        assert (Interaction.objects.count(), look_at_callbacks()) == (0, 0)
+        assert InboundMessage.objects.get().text == ""
 
     def test_what_a_gateway_sends_once_more_does_nothing(self, tell, shopper, customer):
         told = {"id": "in-1", "from": PHONE, "to": "22", "text": "STOP"}
