@@ -32,8 +32,8 @@ WITHOUT_WHEEL = frozenset({"promise"})
 OTHERS = frozenset({"pillow"})
 # Of the project: its packages without tests, and what the demo shop and the benchmarks need.
 PACKAGES = (
-    "accounts", "bookings", "catalog", "config", "core", "customers", "notifications", "orders",
-    "repairs", "serverless", "shipping", "uploads",
+    "accounts", "bookings", "catalog", "config", "conversations", "core", "customers",
+    "notifications", "orders", "repairs", "serverless", "shipping", "uploads",
 )  # fmt: skip
 # Of others' packages: static files, which are collected beside them; where a number is at home,
 # which nobody asks phonenumbers for.
