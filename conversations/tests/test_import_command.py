@@ -288,13 +288,19 @@ def test_asked_to_stop_before_it_began_it_has_stored_nothing(engagement, file, m
 
 def test_asked_twice_it_ends_at_once(engagement, file, monkeypatch):
     def interrupted(*args, **how):
-        # To this thread: of two that are on their way to the process one may get lost.
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: signal.getsignal(signal.SIGINT) == signal.default_int_handler)
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: False)
 
     monkeypatch.setattr(importing, "_store", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(file(line(1)))
+    # Where tests run side by side, their processes ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(file(line(1)))
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_database_that_stops_it_is_one_sentence(engagement, file, monkeypatch):
