@@ -205,7 +205,7 @@ class InteractionList(ListField):
             page = super()._read(root, info, **arguments)
             if "total_count" in selection_of(info):
                 # Counted in here, and remembered.
-                page.total_count  # noqa: B018
+                page.total_count  # noqa: B018  counted in time
         return page
 
 

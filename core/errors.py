@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 
+def pointer_to(path: Sequence[str | int]) -> str:
+    """Return the JSON pointer (RFC 6901) to a field of the body; "" is the body itself."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FieldError:
     """One thing that is wrong with one field.
@@ -19,6 +24,10 @@ class FieldError:
     path: tuple[str | int, ...]
     code: str
     detail: str
+
+    @property
+    def pointer(self) -> str:
+        return pointer_to(self.path)
 
 
 class DomainError(Exception):

@@ -12,12 +12,33 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from accounts.models import User
+from accounts.services import memberships, people
+from accounts.states import Role
 
 from .processes import Managed, spawn, spawn_manage, wait_until
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
+SIZES = {"desk": DESK, "phone": PHONE}
+# Of a page, asked in the browser.
+TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+PASSWORD = "mboga-na-matunda-7"
+
+
+def make_shopkeeper() -> User:
+    """Return somebody who may do everything, and signs in by `PASSWORD`."""
+    user = people.create_local_person(
+        name="Mama Njeri", email="mama@example.com", password=PASSWORD
+    )
+    # The shop runs without the tests' quick hasher.
+    user.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt")
+    user.save()
+    memberships.employ(user=user, role=Role.SHOPKEEPER)
+    return user
 
 
 class Shop:

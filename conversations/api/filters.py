@@ -1,7 +1,7 @@
 """Filters of the lists, the same in both dialects."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from django import forms
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from conversations import documents
 from conversations.exceptions import BadFilter
 from conversations.models import Client, Engagement, Interaction
+from conversations.querysets import InteractionQuerySet
 from conversations.services import conditions, finding
 from core.api.filters import LONGEST_SEARCH, SearchFilter, TimeFilter
 from core.api.problems import UnknownParameter
@@ -207,10 +208,10 @@ class InteractionSearch(SearchFilter):
         if not text:
             return queryset
         ranked = request.query_params.get("ordering", "-relevance") == "-relevance"
-        interactions: Any = queryset
+        interactions = cast("InteractionQuerySet", queryset)
         if ranked and view.action == "list":
-            return interactions.search(text)  # type: ignore[no-any-return]
-        return interactions.matching(text)  # type: ignore[no-any-return]
+            return interactions.search(text)
+        return interactions.matching(text)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [

@@ -73,7 +73,7 @@ class ConversationViewSet(ResourceViewSet):
         super().read_body(request)
 
     def get_parents(self) -> models.QuerySet[Any]:
-        """Return what these may be nested below."""
+        """Return what these may be nested below; clients are below nothing, and are not asked."""
         raise NotImplementedError
 
     @property

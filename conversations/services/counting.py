@@ -86,7 +86,7 @@ def count_interactions(interactions: InteractionQuerySet, *, by: tuple[Dimension
     order = ", ".join([*day_first, "count DESC", *(name for name in by if name != Dimension.DAY)])
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {shown}, count, sum(count) OVER () FROM ({statement}) AS counted"  # noqa: S608
+            f"SELECT {shown}, count, sum(count) OVER () FROM ({statement}) AS counted"  # noqa: S608  Django's
             f" ORDER BY {order} LIMIT {MOST_ROWS + 1}",
             parameters,
         )

@@ -58,7 +58,7 @@ def _first(interactions: InteractionQuerySet) -> list[tuple[str, datetime]]:
         ((before, _),) = cursor.fetchall()
         # Planned as if all were wanted, and so by the index; but read no further than needed.
         cursor.execute(
-            f"WITH found AS MATERIALIZED ({statement}) SELECT * FROM found LIMIT %s",  # noqa: S608
+            f"WITH found AS MATERIALIZED ({statement}) SELECT * FROM found LIMIT %s",  # noqa: S608  Django's
             [*parameters, MOST_PICKED + 1],
         )
         rows: list[tuple[str, datetime]] = cursor.fetchall()

@@ -380,14 +380,10 @@ def _rejected(piece: Piece, error: DomainError) -> Rejected:
         content=piece.content,
         errors=[
             {
-                "pointer": storable(_pointer(each.path), 200),
+                "pointer": storable(each.pointer, 200),
                 "code": each.code,
                 "detail": storable(each.detail, 500),
             }
             for each in failures
         ],
     )
-
-
-def _pointer(path: Sequence[str | int]) -> str:
-    return "".join("/" + str(name).replace("~", "~0").replace("/", "~1") for name in path)

@@ -19,12 +19,12 @@ from .linking import Links, hold
 
 # The digest in the place of the document: who stored large ones before is not read them all.
 _FOUND = "id, engagement_id, source_id, sha256(convert_to(document, 'UTF8'))"
-_BY_ID = f"SELECT {_FOUND} FROM conversations_interaction WHERE id = ANY(%s)"  # noqa: S608
+_BY_ID = f"SELECT {_FOUND} FROM conversations_interaction WHERE id = ANY(%s)"  # noqa: S608  ours
 _BY_SOURCE = f"""
 SELECT {_FOUND} FROM conversations_interaction
 WHERE (engagement_id, source_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
     AND NOT source_id = ''
-"""  # noqa: S608
+"""  # noqa: S608  ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from core import request_id
-from core.errors import DomainError, FieldError
+from core.errors import DomainError, FieldError, pointer_to
 
 logger = logging.getLogger("duka.api")
 
@@ -177,7 +177,7 @@ def _of_domain_error(error: DomainError) -> Problem:
 
 
 def _field_error(error: FieldError) -> dict[str, str]:
-    return {"pointer": _pointer(error.path), "code": error.code, "detail": error.detail}
+    return {"pointer": error.pointer, "code": error.code, "detail": error.detail}
 
 
 def _of_validation_error(error: exceptions.ValidationError) -> Problem:
@@ -197,7 +197,7 @@ def _of_validation_error(error: exceptions.ValidationError) -> Problem:
         code="invalid",
         detail="The input has errors.",
         errors=[
-            {"pointer": _pointer(path), "code": code, "detail": detail}
+            {"pointer": pointer_to(path), "code": code, "detail": detail}
             for path, code, detail in _leaves(details)
         ],
     )
@@ -244,8 +244,3 @@ def _is_leaf(details: Any) -> bool:
         and set(details) == {"message", "code"}
         and isinstance(details["message"], str)
     )
-
-
-def _pointer(path: Sequence[str | int]) -> str:
-    """Return the JSON pointer (RFC 6901) to a field of the body; "" is the body itself."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

@@ -3,24 +3,28 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from accounts.services import memberships, people
-from accounts.states import Role
 from bookings.tests.factories import BookingFactory, ServiceFactory
 from conversations.tests.factories import EngagementFactory, make_interaction
 from customers.tests.factories import CustomerFactory
 from notifications.tests.factories import MessageFactory
 from orders.tests.factories import IN_STATUS, OrderFactory
 from repairs.tests.factories import JobFactory
-from tests.chromium import DESK, PHONE, open_chromium, open_shop, picture, sign_in, visitor
+from tests.chromium import (
+    PASSWORD,
+    SIZES,
+    TOO_WIDE,
+    make_shopkeeper,
+    open_chromium,
+    open_shop,
+    picture,
+    sign_in,
+    visitor,
+)
 
-PASSWORD = "mboga-na-matunda-7"
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-SIZES = {"desk": DESK, "phone": PHONE}
-TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +35,7 @@ def chromium(django_db_setup):
 
 @pytest.fixture
 def shopkeeper(transactional_db):
-    user = people.create_local_person(
-        name="Mama Njeri", email="mama@example.com", password=PASSWORD
-    )
-    # The shop runs without the tests' quick hasher.
-    user.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt")
-    user.save()
-    memberships.employ(user=user, role=Role.SHOPKEEPER)
-    return user
+    return make_shopkeeper()
 
 
 @pytest.fixture

@@ -4,25 +4,30 @@ import re
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import expect
 
-from accounts.services import memberships, people
-from accounts.states import Role
 from customers.tests.factories import CustomerFactory
 from notifications.models import Callback, InboundMessage, Message, MessageEvent, Template
 from notifications.services import note_consent, sync_templates
 from notifications.states import Happening
 from orders import services as orders
 from orders.tests.shop import goods, order_of
-from tests.chromium import DESK, PHONE, open_chromium, open_shop, picture, sign_in, visitor
+from tests.chromium import (
+    PASSWORD,
+    PHONE,
+    SIZES,
+    TOO_WIDE,
+    make_shopkeeper,
+    open_chromium,
+    open_shop,
+    picture,
+    sign_in,
+    visitor,
+)
 
 from .factories import MessageFactory
 
-PASSWORD = "mboga-na-matunda-7"
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-SIZES = {"desk": DESK, "phone": PHONE}
-TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +38,7 @@ def chromium(django_db_setup):
 
 @pytest.fixture
 def shopkeeper(transactional_db):
-    user = people.create_local_person(
-        name="Mama Njeri", email="mama@example.com", password=PASSWORD
-    )
-    # The shop runs without the tests' quick hasher.
-    user.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt")
-    user.save()
-    memberships.employ(user=user, role=Role.SHOPKEEPER)
-    return user
+    return make_shopkeeper()
 
 
 @pytest.fixture(params=["desk", "phone"])
