@@ -13,7 +13,7 @@ help: ## List the targets
 run: .venv/run.stamp ## Run the shop at http://127.0.0.1:8000 (PORT=8001 make run for another port)
 	@exec $(BIN)/python manage.py run
 
-test: .venv/dev.stamp .venv/lambda.stamp ## Run all tests with the coverage gate (ARGS="orders -k stock" for some of them)
+test: .venv/dev.stamp .venv/lambda.stamp .venv/ops.stamp ## Run all tests with the coverage gate (ARGS="orders -k stock" for some of them)
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
@@ -39,7 +39,7 @@ schema: .venv/dev.stamp ## Write openapi.yaml and schema.graphql anew; names wha
 	$(BIN)/python manage.py graphql_examples docs/graphql
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in into hashed lock files
-	cd requirements && for name in base dev lambda; do \
+	cd requirements && for name in base dev lambda ops; do \
 	  ../$(BIN)/uv pip compile $$name.in --output-file $$name.txt --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --upgrade; done
 
@@ -68,4 +68,11 @@ clean: ## Remove the environment and caches; var/ (the demo shop's data) stays
 .venv/lambda.stamp: requirements/lambda.txt | .venv/bin/python
 	@rm -rf .venv/lambda
 	@$(PIP) --target .venv/lambda -r requirements/lambda.txt
+	@touch $@
+
+# What delivers the shop, and checks that: nothing that the shop itself imports.
+.venv/ops.stamp: requirements/ops.txt | .venv/bin/python
+	@rm -rf .venv/ops
+	@$(PYTHON) -m venv .venv/ops
+	@.venv/ops/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/ops.txt
 	@touch $@
