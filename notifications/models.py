@@ -253,7 +253,9 @@ class InboundMessage(models.Model):
     customer = models.CharField(max_length=64, blank=True, help_text="Code, where they are known.")
     received_at = models.DateTimeField(db_default=Now())
     recorded = models.BooleanField(
-        default=False, help_text="Whether it is, or was, among the conversations."
+        db_default=False,
+        default=False,
+        help_text="Whether it is, or was, among the conversations.",
     )
 
     class Meta:

@@ -37,9 +37,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_database_url() -> str:
-    """Return a DATABASE_URL of the running test's own database."""
-    database = connection.settings_dict
+def test_database_url(name: str = "") -> str:
+    """Return a DATABASE_URL of the running test's own database, or of another beside it."""
+    database = connection.settings_dict | ({"NAME": name} if name else {})
     user = quote(database["USER"], safe="")
     if database["PASSWORD"]:
         user += ":" + quote(database["PASSWORD"], safe="")
@@ -91,7 +91,9 @@ def spawn_manage(
 
 
 @contextlib.contextmanager
-def spawn(*command: str, env: dict[str, str] | None = None) -> Iterator[Managed]:
+def spawn(
+    *command: str, env: dict[str, str] | None = None, cwd: Path = PROJECT
+) -> Iterator[Managed]:
     """Run a command on the test's database until the block ends, then kill what is left.
 
     Its settings are those of development with quick leases; `env` adds to them.
@@ -101,7 +103,7 @@ def spawn(*command: str, env: dict[str, str] | None = None) -> Iterator[Managed]
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 command,
-                cwd=PROJECT,
+                cwd=cwd,
                 env={
                     **os.environ,
                     "DJANGO_SETTINGS_MODULE": "config.settings.development",

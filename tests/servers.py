@@ -12,7 +12,7 @@ import requests
 from notifications.tests import vonage_gateway
 from notifications.tests.gateway import API_KEY, read_book
 
-from .processes import Managed, spawn, wait_until
+from .processes import PROJECT, Managed, spawn, wait_until
 
 
 class RemoteGateway:
@@ -104,7 +104,7 @@ def _spawn_stand_in(kind: type[Remote], book: Path, port: int) -> Iterator[Remot
 
 @contextlib.contextmanager
 def spawn_web(
-    env: dict[str, str] | None = None, *, port: int | None = None
+    env: dict[str, str] | None = None, *, port: int | None = None, cwd: Path = PROJECT
 ) -> Iterator[tuple[Managed, str]]:
     """Run gunicorn; give the process and its address.
 
@@ -114,7 +114,7 @@ def spawn_web(
         f"-m gunicorn config.wsgi:application --bind 127.0.0.1:{port or 0} --no-control-socket"
     )
     named = {"SHOP_URL": f"http://127.0.0.1:{port}"} if port else {}
-    with spawn(sys.executable, *command.split(), env=named | (env or {})) as process:
+    with spawn(sys.executable, *command.split(), env=named | (env or {}), cwd=cwd) as process:
         listening = re.compile(r"Listening at: (http://127\.0\.0\.1:\d+)")
         wait_until(lambda: listening.search(process.log()) or process.process.poll() is not None)
         found = listening.search(process.log())

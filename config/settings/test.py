@@ -11,11 +11,13 @@ from .env import VAR_DIR, env
 DEBUG = False
 SECRET_KEY = "tests-only"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
-INSTALLED_APPS = [*INSTALLED_APPS, "demo"]
+INSTALLED_APPS = [*INSTALLED_APPS, "demo", "django_migration_linter"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher",
     "accounts.hashers.GeneratedSecretHasher",
 ]
+# Whoever imports config.wsgi here is no web server.
+DATABASE_STATEMENT_SECONDS = 0
 # Bookings of the tests are in 2029.
 BOOKING_DAYS_AHEAD = 3650
 WHITENOISE_USE_FINDERS = True

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
             model_name="inboundmessage",
             name="recorded",
             field=models.BooleanField(
-                default=False, help_text="Whether it is, or was, among the conversations."
+                db_default=False, default=False, help_text="Whether it is, or was, among the conversations."
             ),
         ),
         migrations.AddIndex(
