@@ -4,7 +4,7 @@ export PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run test check format schema lock lambda clean
+.PHONY: help run test check audit licences format schema lock release lambda clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -17,17 +17,25 @@ test: .venv/dev.stamp .venv/lambda.stamp .venv/ops.stamp ## Run all tests with t
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
-check: .venv/dev.stamp ## Format, lint, types, imports, migrations, drift of the two schemas
+check: .venv/dev.stamp .venv/ops.stamp ## Format, lint, types, imports, migrations, drift of the two schemas, delivery
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+	DJANGO_SETTINGS_MODULE=config.settings.test $(BIN)/python manage.py lintmigrations --warnings-as-errors --quiet ok ignore
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
 	diff -u openapi.yaml .venv/openapi.yaml || { echo "openapi.yaml is out of date: run make schema"; exit 1; }
 	$(BIN)/python manage.py graphql_contract schema.graphql
 	$(BIN)/python manage.py graphql_examples docs/graphql --check
+	.ci/lint
+
+audit: .venv/dev.stamp .venv/ops.stamp ## Compare the lock files with known vulnerabilities (AUDIT_SOURCE=online or offline)
+	.ci/lint audit
+
+licences: .venv/dev.stamp .venv/ops.stamp ## Write docs/licences.md anew
+	$(BIN)/python -m ops.licences --write
 
 format: .venv/dev.stamp ## Format the code and mend what lint can mend
 	$(BIN)/ruff format .
@@ -39,9 +47,12 @@ schema: .venv/dev.stamp ## Write openapi.yaml and schema.graphql anew; names wha
 	$(BIN)/python manage.py graphql_examples docs/graphql
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in into hashed lock files
-	cd requirements && for name in base dev lambda ops; do \
+	cd requirements && for name in base dev lambda ops build; do \
 	  ../$(BIN)/uv pip compile $$name.in --output-file $$name.txt --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --no-annotate --upgrade; done
+
+release: .venv/bin/python ## Prepare a version: make release VERSION=1.2.3
+	@$(BIN)/python -m ops.release prepare "$(VERSION)"
 
 lambda: .venv/dev.stamp ## Pack the shop for AWS Lambda: var/lambda/duka.zip (docs/serverless.md)
 	$(BIN)/python -m serverless.package

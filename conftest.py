@@ -10,6 +10,9 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.tests.factories import ShopkeeperFactory, browser_of
+from core import request_id
+
+pytest_plugins = ["tests.brokers"]
 
 # Helpers that assert: their failures show values as a test's own do.
 pytest.register_assert_rewrite("core.tests.rights", "core.tests.rest", "tests.processes")
@@ -58,6 +61,12 @@ class Api:
 
     def delete(self, path: str, **headers: str) -> HttpResponse:
         return self._call("DELETE", path, **headers)
+
+
+@pytest.fixture(autouse=True)
+def outside_a_request() -> None:
+    """What a test before this one asked for in this thread is over: no task comes from it."""
+    request_id.leave()
 
 
 @pytest.fixture

@@ -20,6 +20,12 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
+        if sys.argv[1:2] == ["doctor"]:
+            from core import doctor  # noqa: PLC0415  it needs no settings to say this
+
+            show = doctor.as_json if "--json" in sys.argv else doctor.as_text
+            print(show(doctor.refused(str(error))))  # noqa: T201  the command's own answer
+            sys.exit(1)
         # A sentence that says what to set; a traceback would bury it.
         sys.exit(str(error))
 

@@ -18,8 +18,11 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from core import doctor
+
 from .models import User
 from .services.audit import record, record_refusal
+from .services.examining import examine_identity, examine_issuer
 from .services.people import confirm_email
 from .services.sessions import end_tokens
 from .states import Action
@@ -69,3 +72,7 @@ def on_new_email(*, user: User, **_: Any) -> None:
 @receiver(email_confirmed)
 def on_verified(*, email_address: Any, **_: Any) -> None:
     confirm_email(user=email_address.user)
+
+
+doctor.register("identity", examine_identity)
+doctor.register("issuer", examine_issuer, network=True)

@@ -42,7 +42,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/schema/", SpectacularAPIView.as_view(http_method_names=_READ), name="schema"),
     path(
         "api/docs/",
-        SpectacularSwaggerView.as_view(url_name="schema", http_method_names=_READ),
+        SpectacularSwaggerView.as_view(
+            url_name="schema", http_method_names=_READ, template_name="core/swagger.html"
+        ),
         name="docs",
     ),
     path("healthz", healthz),

@@ -7,19 +7,19 @@ run twice or late without harm, and a task whose worker died is simply run again
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, Count, F, Min, When
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_tasks import TaskResultStatus, default_task_backend
 from django_tasks.base import Task
 from django_tasks.exceptions import TaskResultDoesNotExist
-from django_tasks_db.models import DBTaskResult
+from django_tasks_db.models import DBTaskResult, get_date_max
 
 from .models import PeriodicJob, Worker
 
@@ -39,7 +39,13 @@ def enqueue_on_commit(task: Task[Any, Any], **kwargs: Any) -> None:
     A crash in between loses the wake-up, not the work: each kind of work has
     a periodic job that finds what is due.
     """
-    transaction.on_commit(partial(task.enqueue, **kwargs))
+
+    # No `partial`: Django names the function where one that is robust fails.
+    def wake() -> None:
+        task.enqueue(**kwargs)
+
+    # Robust: what was asked for is done, whatever becomes of the wake-up.
+    transaction.on_commit(wake, robust=True)
 
 
 def periodic(*, every: timedelta) -> Callable[[AnyTask], AnyTask]:
@@ -110,6 +116,36 @@ def tick() -> int:
             job.next_run_at = on_the_beat if on_the_beat > now else now + job.every
             job.save(update_fields=["last_task_id", "last_run_at", "next_run_at"])
     return enqueued
+
+
+def hand_over() -> int:
+    """See to it that a worker hears of each task that waits; return how many were handed over.
+
+    Only where a broker stands between them (`core.celery`); else the workers look themselves.
+    """
+    hand: Callable[[], int] | None = getattr(default_task_backend, "hand_over", None)
+    return hand() if hand else 0
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What a worker could begin now, and for how long the oldest of it has been due."""
+
+    waiting: int
+    oldest_seconds: float
+
+
+def queue() -> Queue:
+    # Each task has a row with either backend; one that is to run later counts from then on.
+    since = Case(When(run_after=get_date_max(), then="enqueued_at"), default="run_after")
+    found = (
+        DBTaskResult.objects.ready()
+        .order_by()
+        .aggregate(waiting=Count("pk"), age=Now() - Min(since))
+    )
+    # Of two clocks, the web server's may be behind.
+    age = max(0.0, found["age"].total_seconds()) if found["age"] else 0.0
+    return Queue(waiting=found["waiting"], oldest_seconds=age)
 
 
 def _still_waiting(task_id: str) -> bool:

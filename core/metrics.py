@@ -1,34 +1,92 @@
-"""`/metrics`: numbers of the shop for Prometheus, as the apps read them when they are asked for.
+"""`/metrics`: numbers of the shop for Prometheus.
 
-Nothing is counted in this process: any number of web processes say the same.
+What stands in the database is read by the apps when it is asked for, so that any number of web
+processes say the same; what is counted where it happens is in `core.counting`. A part that fails
+is left out and named in `duka_metrics_success`, and the others are there all the same.
 """
 
+import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from .deadlines import deadline
+from .errors import DomainError
+
+logger = logging.getLogger("duka.metrics")
+
 Reader = Callable[[], Iterator[Metric]]
-_readers: list[Reader] = []
+# For which the database may work at one statement: Prometheus waits 10 s for the whole.
+STATEMENT_SECONDS = 2
 
 
-def register(reader: Reader) -> None:
-    """Let an app's numbers be read each time that somebody asks; from its `receivers.py`."""
-    if reader not in _readers:
-        _readers.append(reader)
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    name: str
+    read: Reader
+    needs_database: bool
 
 
-class _AllReaders(Collector):
+_parts: list[_Part] = []
+
+
+def register(reader: Reader, *, part: str = "", needs_database: bool = True) -> None:
+    """Let an app's numbers be read each time that somebody asks; from its `receivers.py`.
+
+    Args:
+        reader: asks the same number of statements however much there is.
+        part: what to call it in `duka_metrics_success`; the name of the app, if not given.
+    """
+    if all(known.read is not reader for known in _parts):
+        name = part or reader.__module__.partition(".")[0]
+        _parts.append(_Part(name=name, read=reader, needs_database=needs_database))
+
+
+class _AllParts(Collector):
     def collect(self) -> Iterator[Metric]:
-        for read in _readers:
-            yield from read()
+        success = GaugeMetricFamily(
+            "duka_metrics_success",
+            "0: this part of the numbers could not be read.",
+            labels=["part"],
+        )
+        read = {part.name: _read(part) for part in _parts if not part.needs_database}
+        up = False
+        try:
+            # The time limit is the transaction's, so that it holds behind PgBouncer as well.
+            with deadline(STATEMENT_SECONDS, error=DomainError("The database takes too long.")):
+                up = True
+                read |= {part.name: _read(part) for part in _parts if part.needs_database}
+        except (DatabaseError, InterfaceError, DomainError):
+            # It is not there, or it went away meanwhile.
+            connection.close()
+        for part in _parts:
+            found = read.get(part.name)
+            yield from found or ()
+            success.add_metric([part.name], int(found is not None))
+        yield GaugeMetricFamily("duka_database_up", "1: the database answers.", value=int(up))
+        yield success
+
+
+def _read(part: _Part) -> list[Metric] | None:
+    try:
+        if not part.needs_database:
+            return list(part.read())
+        with transaction.atomic():
+            return list(part.read())
+    except Exception:
+        # Whatever it is: an alert that is not sent for a fault in another number helps nobody.
+        logger.exception("the part %s of the numbers could not be read", part.name)
+        return None
 
 
 @require_safe
@@ -48,5 +106,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
         )
     # Made anew each time: one that stays would ask the database as soon as it is made.
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_AllReaders())
+    registry.register(_AllParts())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)

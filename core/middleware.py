@@ -8,6 +8,8 @@ from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
+from csp.constants import HEADER as CSP_HEADER
+from csp.middleware import CSPMiddleware, PolicyParts
 from django.conf import settings
 from django.http import (
     HttpRequest,
@@ -80,6 +82,37 @@ def _user_of(request: HttpRequest) -> str | None:
         user = request.__dict__.get("user")
     subject = getattr(user, "subject", None)
     return str(subject) if subject else None
+
+
+class HeadersMiddleware(CSPMiddleware):
+    """Tell browsers what they may do with an answer (`config.settings.csp`).
+
+    Outside all that answers, so that what is refused early has it too. A view's own header stays.
+    """
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        response.headers.setdefault(
+            "Cross-Origin-Resource-Policy",
+            # Pictures of goods are for whoever shows them; all else is for pages of the shop.
+            "cross-origin" if request.path.startswith(settings.MEDIA_URL) else "same-origin",
+        )
+        if not response.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault(CSP_HEADER, settings.CSP_OF_DATA)
+            return response
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return super().process_response(request, response)
+
+    def get_policy_parts(
+        self, request: HttpRequest, response: HttpResponseBase, report_only: bool = False
+    ) -> PolicyParts:
+        parts = super().get_policy_parts(request, response, report_only)
+        if parts.config is None and not report_only:
+            exceptions = settings.CSP_EXCEPTIONS.items()
+            own = (policy for path, policy in exceptions if request.path_info.startswith(path))
+            parts.config = next(own, None)
+        return parts
 
 
 class OddInputMiddleware:

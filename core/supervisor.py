@@ -45,7 +45,7 @@ class _Child:
     def start(self) -> None:
         self.started = time.monotonic()
         self.process = subprocess.Popen(  # noqa: S603  our own list of words, no shell
-            [*_dies_with_parent(), *self.program.argv],
+            [*dies_with_parent(), *self.program.argv],
             env={**os.environ, **self.program.env},
             stdin=subprocess.DEVNULL,
             # A group of its own: it can be ended with all that it starts, and a Ctrl-C in the
@@ -177,7 +177,7 @@ def _signal_group(group: int, number: int) -> bool:
 
 
 @functools.cache
-def _dies_with_parent() -> list[str]:
+def dies_with_parent() -> list[str]:
     """Return what to put before a command so that it gets SIGTERM when its parent dies.
 
     A program that then executes the command, rather than subprocess's preexec_fn, because

@@ -7,7 +7,7 @@ from django.dispatch import receiver
 from accounts.models import User
 from accounts.signals import leaving
 from conversations.signals import replying
-from core import timeline
+from core import doctor, metrics, timeline
 from core.events import Event, Notice, all_events
 from core.forgetting import Erasure
 from core.jobs import enqueue_on_commit
@@ -73,6 +73,10 @@ def on_leaving(*, user: User, **_: Any) -> list[Erasure]:
     return services.forget_recipient(recipient=f"user-{user.pk}")
 
 
+metrics.register(services.measure)
+doctor.register("sms", services.examine_gateways)
+doctor.register("sms", services.reach_gateways, network=True)
+doctor.register("messages", services.examine_messages, database=True)
 timeline.register(
     "message",
     label="Messages",

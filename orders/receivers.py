@@ -6,7 +6,7 @@ from django.dispatch import receiver
 
 from accounts.models import User
 from accounts.signals import data_asked_for as account_data_asked_for
-from core import status_pages, timeline
+from core import metrics, status_pages, timeline
 from core.forgetting import Erasure
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
@@ -37,6 +37,7 @@ def on_account_data_asked_for(*, user: User, **_: Any) -> dict[str, Any]:
     return {"cart": cart} if cart else {}
 
 
+metrics.register(services.measure)
 status_pages.register("order", services.status_page)
 timeline.register(
     "order",

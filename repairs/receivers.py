@@ -4,7 +4,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from core import metrics, status_pages, timeline
+from core import doctor, metrics, status_pages, timeline
 from core.forgetting import Erasure
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, stranger_forgotten
@@ -30,6 +30,7 @@ def on_stranger_forgotten(*, phone: str, **_: Any) -> list[Erasure]:
 
 
 metrics.register(services.measure)
+doctor.register("repairs", services.examine_sources, database=True)
 status_pages.register("repair", services.status_page)
 timeline.register(
     "repair",

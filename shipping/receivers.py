@@ -4,7 +4,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from core import status_pages, timeline
+from core import doctor, metrics, status_pages, timeline
 from core.forgetting import Erasure
 from customers.models import Customer
 from customers.signals import data_asked_for, forgotten, merged
@@ -41,6 +41,9 @@ def on_forgotten(*, customer: Customer, **_: Any) -> list[Erasure]:
     return services.forget_customer(customer=customer)
 
 
+metrics.register(services.measure)
+doctor.register("carriers", services.examine_carriers, database=True)
+doctor.register("carriers", services.reach_carriers, network=True)
 status_pages.register("shipment", services.status_page)
 status_pages.add("order", services.parts_of_order)
 timeline.register(

@@ -74,8 +74,10 @@ class Shop:
 
 
 @contextlib.contextmanager
-def open_shop(folder: Path, *, host: str = "127.0.0.1") -> Iterator[Shop]:
-    """Open a shop on the test's database, at a free port."""
+def open_shop(
+    folder: Path, *, host: str = "127.0.0.1", more: dict[str, str] | None = None
+) -> Iterator[Shop]:
+    """Open a shop on the test's database, at a free port; `more`: further variables."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -83,6 +85,7 @@ def open_shop(folder: Path, *, host: str = "127.0.0.1") -> Iterator[Shop]:
     mail = folder / "mail"
     mail.mkdir()
     env = {"SHOP_URL": url, "EMAIL_URL": f"filemail:///{mail}", "DUKA_VAR": str(folder)}
+    env |= more or {}
     gunicorn = f"gunicorn config.wsgi:application --bind 127.0.0.1:{port} --no-control-socket"
     with (
         spawn(sys.executable, "-m", *gunicorn.split(), "--threads", "4", env=env) as web,

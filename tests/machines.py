@@ -122,10 +122,9 @@ def spawn_machine(release: str, folder: Path) -> Iterator[Machine]:
             env=os.environ | {"SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE": "1"},
         )  # fmt: skip
         stack.callback(_power_off, process)
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        wait_until(lambda: process.poll() is not None or children.read_text().split())
+        wait_until(lambda: process.poll() is not None or _leader(process.pid))
         assert process.poll() is None, (folder / "boot.log").read_text()
-        leader = int(children.read_text().split()[0])
+        leader = _leader(process.pid)
         address = stack.enter_context(_network(leader))
         machine = Machine(release=release, address=address, key=key, leader=leader)
         wait_until(
@@ -136,6 +135,18 @@ def spawn_machine(release: str, folder: Path) -> Iterator[Machine]:
             every=0.2,
         )
         yield machine
+
+
+def _leader(nspawn: int) -> int:
+    """Return the machine's first process; 0: there is none yet."""
+    for child in Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{child}/status").read_text()
+            # Another child makes the machine, and is gone soon: it counts no processes of its own.
+            numbers = status.partition("NSpid:")[2].splitlines()[0].split()
+            if len(numbers) > 1 and numbers[-1] == "1":
+                return int(child)
+    return 0
 
 
 def _furnish(root: Path, key: Path) -> None:

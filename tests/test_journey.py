@@ -11,6 +11,7 @@ import requests
 
 from accounts.services.machines import create_machine
 
+from .brokers import BROKERS, env_of
 from .processes import free_port, spawn_manage, wait_until
 from .servers import spawn_gateway, spawn_web
 
@@ -49,16 +50,17 @@ def without_link(text: str) -> str:
     return re.sub(r"http://127\.0\.0\.1:[0-9]+/t/[0-9]+-[A-Za-z0-9_-]{22}", "LINK", text)
 
 
+@pytest.mark.parametrize("backend", ["database", *BROKERS])
 @pytest.mark.django_db(transaction=True)
 def test_an_order_is_placed_accepted_and_fulfilled_and_the_customer_is_told_each_time(
-    tmp_path,
+    backend, brokers, tmp_path
 ):
     rights = ["handle_orders", "manage_catalogue", "manage_customers"]
     till, secret = create_machine(by=None, name="Till", rights=rights)
 
     with ExitStack() as stack:
         gateway = stack.enter_context(spawn_gateway(tmp_path))
-        env = gateway.env | {"WORKER_LEASE_SECONDS": "15"}
+        env = gateway.env | {"WORKER_LEASE_SECONDS": "15"} | env_of(brokers, backend)
         web, base = stack.enter_context(spawn_web(env=env, port=free_port()))
         ready = requests.get(f"{base}/readyz", timeout=10)
         assert (ready.status_code, ready.json()["checks"]["worker"]) == (

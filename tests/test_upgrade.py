@@ -169,9 +169,7 @@ def test_a_shop_sells_all_the_time_while_it_is_upgraded_and_taken_back(
         assert len(set(numbers)) == len(numbers)
         stored = rows(a_database, "SELECT number FROM orders_order")
         assert sorted(number for (number,) in stored) == sorted(numbers)
-        assert rows(a_database, "SELECT stock FROM catalog_variant") == [
-            (STOCK - len(numbers),)
-        ]
+        assert rows(a_database, "SELECT stock FROM catalog_variant") == [(STOCK - len(numbers),)]
         wait_until(lambda: len(gateway.numbers()) >= len(numbers))
         told = rows(
             a_database, "SELECT reference FROM notifications_message WHERE event = 'order.placed'"

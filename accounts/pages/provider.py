@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.oidc.backchannel import IN_PROCESS
 from accounts.services.audit import REFUSAL_TOLD, record_refusal
+from core.outages import without_cache
 
 _APP = "allauth.idp.oidc"
 
@@ -30,9 +31,7 @@ def token(request: HttpRequest) -> HttpResponse:
         # Stock: a 500.
         return _error(HTTPStatus.BAD_REQUEST, "invalid_request", "Null characters are not allowed.")
     key = f"{client}-{ratelimit.get_ip(request)}"
-    if not ratelimit.consume(request, app=_APP, action="token") or not ratelimit.consume(
-        request, app=_APP, action="token_refused", key=key, dry_run=True
-    ):
+    if not _may_ask(request, key):
         return _error(HTTPStatus.TOO_MANY_REQUESTS, "temporarily_unavailable", "Too many requests.")
     try:
         response: HttpResponse = views.token(request)
@@ -40,10 +39,21 @@ def token(request: HttpRequest) -> HttpResponse:
         # Stock: a `resource` that is no address is a 500.
         return _error(HTTPStatus.BAD_REQUEST, "invalid_target", error.messages[0])
     if response.status_code == HTTPStatus.UNAUTHORIZED:
-        ratelimit.consume(request, app=_APP, action="token_refused", key=key)
+        with without_cache("a wrong secret is not counted"):
+            ratelimit.consume(request, app=_APP, action="token_refused", key=key)
         record_refusal(by=None, target="token", client=client[:100])
         request.META[REFUSAL_TOLD] = True
     return response
+
+
+def _may_ask(request: HttpRequest, key: str) -> bool:
+    # Without the cache nothing is counted: programs go on, and nobody guesses a secret that the
+    # shop made. Codes to sign in by are in the cache, so that those wait.
+    with without_cache("asking for tokens is not limited"):
+        return bool(ratelimit.consume(request, app=_APP, action="token")) and bool(
+            ratelimit.consume(request, app=_APP, action="token_refused", key=key, dry_run=True)
+        )
+    return True
 
 
 def _error(status: HTTPStatus, error: str, description: str) -> JsonResponse:

@@ -11,6 +11,7 @@ from django.core.cache import cache
 from accounts.models import AuditEntry, Invitation, User
 from accounts.states import Action
 from core import request_id
+from core.outages import without_cache
 
 # A caller who is refused again and again is told of once in so many seconds.
 REFUSAL_SECONDS = 60
@@ -42,12 +43,17 @@ def record_refusal(*, by: User | AnonymousUser | None, target: str, **detail: An
     same = hashlib.sha256(f"{who}\n{target}\n{sorted(detail.items())}".encode(errors="replace"))
     # Of one caller so many at most, whatever they try.
     many = f"refusals-{who}"
-    cache.add(many, 0, REFUSAL_SECONDS)
-    if cache.add(f"refusal-{same.hexdigest()}", 1, REFUSAL_SECONDS) and (
-        cache.get(many, 0) < REFUSALS_AT_MOST
-    ):
-        with suppress(ValueError):
-            cache.incr(many)
+    is_new = False
+    # Who is refused must hear just that, cache or not.
+    with without_cache("a refusal is not written down"):
+        cache.add(many, 0, REFUSAL_SECONDS)
+        is_new = cache.add(f"refusal-{same.hexdigest()}", 1, REFUSAL_SECONDS) and (
+            cache.get(many, 0) < REFUSALS_AT_MOST
+        )
+        if is_new:
+            with suppress(ValueError):
+                cache.incr(many)
+    if is_new:
         record(Action.REFUSED, by=by, target=target, **detail)
 
 

@@ -53,8 +53,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Outside all others, so that it counts what is answered, whoever answers.
+    "core.counting.CountingMiddleware",
     # First, so that every answer and every log line has the request's id.
     "core.middleware.RequestIdMiddleware",
+    "core.middleware.HeadersMiddleware",
     # Outside all that may refuse a request: a wrong host, a plain 404, a missing CSRF token.
     "core.middleware.ProblemMiddleware",
     "core.middleware.OddInputMiddleware",
@@ -65,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.RefusalMiddleware",
+    "accounts.middleware.FormTargetsMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -5,6 +5,7 @@ from .apps import *
 from .bookings import *
 from .cache import *
 from .conversations import *
+from .csp import *
 from .database import *
 from .env import *
 from .files import *
@@ -19,6 +20,7 @@ from .repairs import *
 from .rest import *
 from .roles import *
 from .security import *
+from .sentry import *
 from .shipping import *
 from .shop import *
 from .tasks import *

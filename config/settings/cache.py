@@ -1,4 +1,7 @@
-"""The cache: what all workers must agree on (sign-in codes, limits), so never one process's own."""
+"""The cache: what all workers must agree on (sign-in codes, limits), so never one process's own.
+
+Beside it one of each process, for what is asked at every request.
+"""
 
 from typing import Any
 
@@ -9,5 +12,17 @@ CACHES: dict[str, dict[str, Any]] = {
     "default": env.cache_url_config(
         env.str("CACHE_URL", default="")
         or "dbcache://core_cache?max_entries=100000&cull_frequency=10"
-    )
+    ),
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "process",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    },
 }
+if CACHES["default"]["BACKEND"].endswith(".RedisCache"):
+    # Somebody waits for the answer: a Redis that hangs is one that is away.
+    CACHES["default"]["OPTIONS"] = {
+        "socket_connect_timeout": 2,
+        "socket_timeout": 2,
+        **CACHES["default"].get("OPTIONS", {}),
+    }

@@ -13,6 +13,17 @@ _url = env.str("DATABASE_URL", default="")
 _pg_bin = env.str("PG_BIN", default="")
 
 
+# libpq's own are minutes: of a server whose machine is gone somebody who waits must hear sooner.
+# The last is in milliseconds, of what was sent and is not acknowledged.
+_SOON_SURE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+
+
 def database_from_url(url: str) -> dict[str, Any]:
     """Return the `DATABASES` entry of a `postgres://` URL.
 
@@ -32,6 +43,7 @@ def database_from_url(url: str) -> dict[str, Any]:
             "DATABASE_URL cannot be read: a / in the password is written %2F, an @ is %40."
         ) from None
     return config | {
+        "OPTIONS": _SOON_SURE | config.get("OPTIONS", {}),
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=600),
         # A server that was restarted must not cost a request its answer.
         "CONN_HEALTH_CHECKS": True,

@@ -2,6 +2,7 @@
 
 import mimetypes
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,12 +16,15 @@ STATIC_ROOT: str | None = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticf
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))
 
 
-def media_storage(place: str, *, url: str, endpoint: str, region: str) -> dict[str, Any]:
+def media_storage(
+    place: str, *, url: str, endpoint: str, region: str, access: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the storage of pictures: the folder MEDIA_ROOT, or a bucket in `s3://bucket/prefix`.
 
     Args:
         url: where the world finds the bucket, such as a CDN; empty: at the endpoint itself.
         endpoint: of another than Amazon's, such as a MinIO server.
+        access: options that prove who we are; without them boto3 looks where it usually does.
     """
     if not place:
         return {"BACKEND": "django.core.files.storage.FileSystemStorage"}
@@ -52,8 +56,24 @@ def media_storage(place: str, *, url: str, endpoint: str, region: str) -> dict[s
             "custom_domain": f"{base.netloc}{base.path}".rstrip("/"),
             # A file never changes: another picture has another name.
             "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+            **(access or {}),
         },
     }
+
+
+def media_source(storage: Mapping[str, Any], url: str) -> str:
+    """Return whence browsers fetch pictures, for a content security policy; empty: from us."""
+    options = storage.get("OPTIONS", {})
+    found = f"{options['url_protocol']}//{options['custom_domain']}" if options else url
+    return f"{found}/" if found else ""
+
+
+# boto3 would find them by itself, but not where they are in files (`…_FILE`).
+_ACCESS = {
+    "access_key": "AWS_ACCESS_KEY_ID",
+    "secret_key": "AWS_SECRET_ACCESS_KEY",
+    "security_token": "AWS_SESSION_TOKEN",
+}
 
 
 def _address(name: str) -> str:
@@ -81,6 +101,12 @@ STORAGES: dict[str, dict[str, Any]] = {
         url=_media_url,
         endpoint=_address("S3_ENDPOINT_URL"),
         region=env.str("AWS_REGION", default="") or env.str("AWS_DEFAULT_REGION", "us-east-1"),
+        access={
+            option: value
+            for option, name in _ACCESS.items()
+            if (value := env.str(name, default=""))
+        },
     ),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+MEDIA_SOURCE = media_source(STORAGES["default"], _media_url)

@@ -21,7 +21,8 @@ if _missing:
 
 # The sentence above comes before any other failure.
 from .base import *  # noqa: E402  see above
-from .base import OIDC_EMBEDDED, SHOP_URL, STORAGES  # noqa: E402  see above
+from .base import OIDC_EMBEDDED, REST_FRAMEWORK, SHOP_URL, STORAGES  # noqa: E402  see above
+from .rest import limit  # noqa: E402  see above
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
@@ -35,8 +36,13 @@ STORAGES = STORAGES | {
 }
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
+# Browsers take them from this very host by https alone: no other host of the same domain, and
+# nobody on the way, can plant one.
+SESSION_COOKIE_NAME = "__Host-sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Asked from the machine itself or its own network, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=False)
@@ -45,7 +51,16 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]
 if env.bool("BEHIND_PROXY", default=False):
     # Only where a proxy in front sets this header itself and drops a caller's own.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SERVE_MEDIA = False
+# Far above what people and sound programs do; so that one caller does not take all there is.
+REST_FRAMEWORK = REST_FRAMEWORK | {
+    "DEFAULT_THROTTLE_RATES": REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]
+    | {
+        "anon": limit("THROTTLE_ANON", default="50/s"),
+        "user": limit("THROTTLE_USER", default="100/s"),
+    }
+}
+# Where no proxy before the shop has their folder: in containers (compose.yaml).
+SERVE_MEDIA = env.bool("SERVE_MEDIA", default=False)
 if OIDC_EMBEDDED and not env.str("EMAIL_URL", default=""):
     raise ImproperlyConfigured(
         "Set EMAIL_URL (smtp+tls://user:password@host:587): people prove their address by a code."

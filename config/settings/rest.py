@@ -7,14 +7,14 @@ from .env import checked, env
 
 
 def limit(name: str, *, default: str = "") -> str | None:
-    """Return a limit such as `600/min`, or None for no limit."""
+    """Return a limit such as `600/min`, or None for no limit (`off`)."""
     rate = checked(
         name,
         env.str(name, default="") or default,
-        fits=lambda text: re.fullmatch(r"(\d+/(s|sec|m|min|h|hour|d|day))?", text) is not None,
-        must="a number a second, minute, hour or day such as 600/min",
+        fits=lambda text: re.fullmatch(r"(\d+/(s|sec|m|min|h|hour|d|day)|off)?", text) is not None,
+        must="a number a second, minute, hour or day such as 600/min, or off",
     )
-    return rate or None
+    return rate if rate != "off" and rate else None
 
 
 # What begins the addresses that programs ask: problem+json there, whatever they accept.
@@ -39,12 +39,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "core.api.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "core.api.throttles.AnonThrottle",
+        "core.api.throttles.UserThrottle",
     ],
     # Whose X-Forwarded-For counts for an address: a proxy's of ours, never a caller's own.
     "NUM_PROXIES": int(env.bool("BEHIND_PROXY", default=False)),
-    # Requests for each user or address and process; None: no limit.
+    # Requests for each user or address and process; None: no limit (production has some).
     "DEFAULT_THROTTLE_RATES": {
         "anon": limit("THROTTLE_ANON"),
         "user": limit("THROTTLE_USER"),

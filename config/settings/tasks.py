@@ -1,13 +1,25 @@
-"""Background work: django.tasks on our own PostgreSQL."""
+"""Background work: django.tasks on our own PostgreSQL, and a broker before it if there is one."""
+
+import re
+
+from django.core.exceptions import ImproperlyConfigured
 
 from .env import checked, env
 
-TASKS = {
-    "default": {
-        "BACKEND": env.str("TASKS_BACKEND", default="django_tasks_db.DatabaseBackend"),
-        "QUEUES": [],
-    }
-}
+TASKS_BACKEND = env.str("TASKS_BACKEND", default="core.task_backends.DatabaseBackend")
+TASKS = {"default": {"BACKEND": TASKS_BACKEND, "QUEUES": []}}
+# Where Celery's messages go: Redis or RabbitMQ.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+if not re.match(r"(rediss?|amqps?)://.", CELERY_BROKER_URL) and (
+    CELERY_BROKER_URL or TASKS_BACKEND == "core.celery.CeleryBackend"
+):
+    # Without it, as it may hold a password.
+    raise ImproperlyConfigured(
+        "CELERY_BROKER_URL must be an address that starts with redis://, rediss://, amqp:// or"
+        " amqps://."
+    )
+# Each shop on a broker has its own.
+CELERY_QUEUE = env.str("CELERY_QUEUE", default="duka")
 # Seconds without a heartbeat after which a worker counts as dead and its task
 # is taken from it. A worker beats every third of this.
 WORKER_LEASE_SECONDS = checked(

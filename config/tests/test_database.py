@@ -3,6 +3,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.settings.database import database_from_url
 
+SOON_SURE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30000,
+}
+
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
 def test_a_url_names_server_user_and_database(scheme):
@@ -17,7 +25,7 @@ def test_a_url_names_server_user_and_database(scheme):
         "PASSWORD": "p/w:",
         "HOST": "db.example",
         "PORT": 5433,
-        "OPTIONS": {"sslmode": "require"},
+        "OPTIONS": SOON_SURE | {"sslmode": "require"},
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": False,
@@ -27,7 +35,16 @@ def test_a_url_names_server_user_and_database(scheme):
 def test_a_url_may_name_a_unix_socket():
     database = database_from_url("postgres://duka@/shop?host=/run/postgresql")
 
-    assert (database["HOST"], database["OPTIONS"]) == ("", {"host": "/run/postgresql"})
+    assert (database["HOST"], database["OPTIONS"]) == (
+        "",
+        SOON_SURE | {"host": "/run/postgresql"},
+    )
+
+
+def test_how_long_a_server_may_be_silent_can_be_said_in_the_url():
+    database = database_from_url("postgres://db/shop?connect_timeout=30")
+
+    assert database["OPTIONS"] == SOON_SURE | {"connect_timeout": 30}
 
 
 def test_a_pool_and_the_age_of_connections_are_told_by_the_environment(monkeypatch):

@@ -2,7 +2,7 @@ from importlib import util
 
 import pytest
 
-from config.tests.conftest import PROJECT
+from config.tests.conftest import PRODUCTION, PROJECT
 
 
 def read(module):
@@ -28,3 +28,29 @@ def test_a_forwarded_address_counts_only_behind_a_proxy(monkeypatch, behind_prox
     monkeypatch.setenv("BEHIND_PROXY", behind_proxy)
 
     assert read("rest")["REST_FRAMEWORK"]["NUM_PROXIES"] == number
+
+
+def test_production_limits_requests_unless_it_is_told_not_to(settings_of):
+    usual = settings_of("REST_FRAMEWORK", **PRODUCTION)["REST_FRAMEWORK"]
+    told = settings_of("REST_FRAMEWORK", **PRODUCTION, THROTTLE_USER="off", THROTTLE_ANON="9/m")
+
+    assert usual["DEFAULT_THROTTLE_RATES"] == {
+        "anon": "50/s",
+        "user": "100/s",
+        "new_carts": "300/hour",
+    }
+    assert told["REST_FRAMEWORK"]["DEFAULT_THROTTLE_RATES"] == {
+        "anon": "9/m",
+        "user": None,
+        "new_carts": "300/hour",
+    }
+
+
+def test_a_redis_that_hangs_counts_as_away(settings_of):
+    given = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
+    url = "redis://cache.example:6379/1?socket_timeout=5"
+
+    read = settings_of("CACHES", **given, CACHE_URL=url)["CACHES"]
+
+    assert read["default"]["OPTIONS"] == {"socket_connect_timeout": 2, "socket_timeout": 5}
+    assert read["process"]["BACKEND"] == "django.core.cache.backends.locmem.LocMemCache"

@@ -91,7 +91,9 @@ def test_it_is_strict_unless_told_otherwise(settings_of):
     names = (
         "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SESSION_COOKIE_SECURE",
         "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SERVE_MEDIA",
-        "SECURE_PROXY_SSL_HEADER", "INSTALLED_APPS",
+        "SECURE_PROXY_SSL_HEADER", "INSTALLED_APPS", "SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME",
+        "SESSION_COOKIE_HTTPONLY", "SESSION_COOKIE_SAMESITE", "CSRF_COOKIE_SAMESITE",
+        "DATABASE_STATEMENT_SECONDS", "SECRET_KEY_FALLBACKS",
     )  # fmt: skip
 
     read = settings_of(*names, **PRODUCTION, DEBUG="true")
@@ -107,7 +109,39 @@ def test_it_is_strict_unless_told_otherwise(settings_of):
         "SECURE_HSTS_SECONDS": 31_536_000,
         "SERVE_MEDIA": False,
         "SECURE_PROXY_SSL_HEADER": None,
+        "SESSION_COOKIE_NAME": "__Host-sessionid",
+        "CSRF_COOKIE_NAME": "__Host-csrftoken",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "CSRF_COOKIE_SAMESITE": "Lax",
+        "DATABASE_STATEMENT_SECONDS": 30,
+        "SECRET_KEY_FALLBACKS": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "form_action", "img_src"),
+    [
+        ({}, ["'self'", "https://shop.example"], ["'self'", "data:"]),
+        (
+            {
+                "OIDC_ISSUER": "http://id.example:8080/realms/x",
+                "OIDC_RP_CLIENT_ID": "shop",
+                "OIDC_RP_CLIENT_SECRET": "s",
+                "MEDIA_URL": "https://cdn.example/shop/",
+            },
+            ["'self'", "https://shop.example", "https:", "http://id.example:8080"],
+            ["'self'", "data:", "https://cdn.example/shop/"],
+        ),
+    ],
+)
+def test_pages_may_lead_to_an_outside_provider_and_show_pictures_that_are_elsewhere(
+    settings_of, given, form_action, img_src
+):
+    read = settings_of("CONTENT_SECURITY_POLICY", **PRODUCTION, **given)
+
+    directives = read["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]
+    assert (directives["form-action"], directives["img-src"]) == (form_action, img_src)
 
 
 @pytest.mark.django_db(transaction=True)

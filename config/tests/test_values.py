@@ -8,6 +8,7 @@ import pytest
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
+        ("CELERY_BROKER_URL", "http://user:secret@host", "must be an address that starts with redis://, rediss://, amqp:// or amqps://."),
         ("SHOP_CURRENCY", "SHILLING", "must be three capital letters such as KES, not 'SHILLING'."),
         ("SHOP_REGION", "XX", "must be two capital letters of a country such as KE, not 'XX'."),
         ("SHOP_TIME_ZONE", "Mars/Base", "must be a time zone such as Africa/Nairobi, not 'Mars/Base'."),
@@ -30,9 +31,9 @@ import pytest
         ("SHIPMENT_LEASE_SECONDS", "39", "must be 40 or more, as a carrier may take 33, not 39.0."),
         ("WORKER_LEASE_SECONDS", "0", "must be 1 or more, not 0.0."),
         ("WORKER_POLL_SECONDS", "soon", "cannot be read: 'soon'."),
-        ("THROTTLE_ANON", "often", "must be a number a second, minute, hour or day such as 600/min, not 'often'."),
-        ("THROTTLE_USER", "5/fortnight", "must be a number a second, minute, hour or day such as 600/min, not '5/fortnight'."),
-        ("THROTTLE_NEW_CARTS", "none", "must be a number a second, minute, hour or day such as 600/min, not 'none'."),
+        ("THROTTLE_ANON", "often", "must be a number a second, minute, hour or day such as 600/min, or off, not 'often'."),
+        ("THROTTLE_USER", "5/fortnight", "must be a number a second, minute, hour or day such as 600/min, or off, not '5/fortnight'."),
+        ("THROTTLE_NEW_CARTS", "none", "must be a number a second, minute, hour or day such as 600/min, or off, not 'none'."),
         ("CART_DAYS", "0", "must be more than 0, not 0."),
         ("STRANGER_CART_DAYS", "week", "cannot be read: 'week'."),
         ("SHOP_URL", "https://shop.example/", "must be an address such as https://shop.example, without a / at its end, not 'https://shop.example/'."),

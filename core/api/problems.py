@@ -1,6 +1,7 @@
 """RFC 9457 problem documents: the one shape of every error that the API answers."""
 
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -16,9 +17,11 @@ from psycopg2.errorcodes import (
     CRASH_SHUTDOWN,
     DEADLOCK_DETECTED,
     FOREIGN_KEY_VIOLATION,
+    QUERY_CANCELED,
     SERIALIZATION_FAILURE,
     TOO_MANY_CONNECTIONS,
 )
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -29,9 +32,7 @@ from core.errors import DomainError, FieldError, pointer_to
 logger = logging.getLogger("duka.api")
 
 CONTENT_TYPE = "application/problem+json"
-# Without a code, the connection itself failed.
 _DATABASE_AWAY = {
-    None,
     ADMIN_SHUTDOWN,
     CANNOT_CONNECT_NOW,
     CRASH_SHUTDOWN,
@@ -55,6 +56,13 @@ _DETAILS = {
     404: "There is nothing at this address, or you may not see it.",
     500: "Something went wrong here. Please tell us the request_id.",
 }
+# As plain as Django's own page of a 500: a template could ask what is away.
+_AWAY_PAGE = """<!doctype html>
+<html lang="en">
+<head><title>Back in a moment</title></head>
+<body><h1>Back in a moment</h1><p>The shop cannot be reached just now. Try again shortly.</p></body>
+</html>
+"""
 Problem = dict[str, Any]
 
 
@@ -107,8 +115,18 @@ def wants_problem(request: HttpRequest) -> bool:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """`handler500`: no detail to the caller but the request's id."""
-    return problem_response(500) if wants_problem(request) else defaults.server_error(request)
+    """`handler500`: no detail to the caller but the request's id.
+
+    Where no view of REST answered, this learns too of a database that is away: 503, come back.
+    """
+    body, headers = _mapped(sys.exc_info()[1])
+    if body is None or body["status"] != HTTPStatus.SERVICE_UNAVAILABLE:
+        return problem_response(500) if wants_problem(request) else defaults.server_error(request)
+    if wants_problem(request):
+        return HttpResponse(
+            JSONRenderer().render(body), status=503, headers=headers, content_type=CONTENT_TYPE
+        )
+    return HttpResponse(_AWAY_PAGE, status=503, headers=headers)
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -124,7 +142,7 @@ def problem_of(error: Exception) -> Problem | None:
     return _mapped(error)[0]
 
 
-def _mapped(error: Exception) -> tuple[Problem | None, dict[str, str]]:
+def _mapped(error: BaseException | None) -> tuple[Problem | None, dict[str, str]]:
     body: Problem | None = None
     headers: dict[str, str] = {}
     match error:
@@ -142,6 +160,10 @@ def _mapped(error: Exception) -> tuple[Problem | None, dict[str, str]]:
             body, headers = _of_api_exception(error)
         case DatabaseError() | InterfaceError():
             body, headers = _of_database_error(error)
+        case RedisError():
+            logger.warning("the cache is away: %s", error)
+            detail = "A part of the shop is away. Send it again shortly."
+            body, headers = problem(503, detail=detail), {"Retry-After": "2"}
     return body, headers
 
 
@@ -157,13 +179,23 @@ def _of_database_error(
     if code in {DEADLOCK_DETECTED, SERIALIZATION_FAILURE}:
         detail = "Another request stood in the way; nothing was changed. Send it again."
         return problem(503, code="try_again", detail=detail), {"Retry-After": "1"}
+    if code == QUERY_CANCELED:
+        logger.warning("the database took too long: %s", error)
+        detail = "The database took too long. Send it again later, with the same Idempotency-Key."
+        return problem(503, code="too_slow", detail=detail), {"Retry-After": "10"}
     if isinstance(error, InterfaceError) or (
-        isinstance(error, OperationalError) and code in _DATABASE_AWAY
+        isinstance(error, OperationalError) and _means_away(code)
     ):
         logger.warning("the database is away: %s", error)
         detail = "The database is away. Send it again shortly, with the same Idempotency-Key."
         return problem(503, detail=detail), {"Retry-After": "2"}
     return None, {}
+
+
+def _means_away(code: str | None) -> bool:
+    # Without a code the connection itself failed. Class 08 is of connections too: by it PgBouncer
+    # says that it waited in vain for a server, or that one crashed.
+    return code is None or code in _DATABASE_AWAY or code.startswith("08")
 
 
 def _of_domain_error(error: DomainError) -> Problem:

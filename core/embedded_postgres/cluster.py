@@ -263,6 +263,9 @@ class Cluster:
         if binaries.major >= 17:
             # Sorts by code point, like C, but knows the upper and lower case of all letters.
             command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        else:
+            # The same, of the system's C library.
+            command += ["--lc-ctype=C.UTF-8"]
         if self.options.get("fsync") == "off":
             command += ["--no-sync"]
         run = run_as(user, needs=[self.root, binaries.folder], end_signal="KILL")

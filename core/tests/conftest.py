@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from django.apps import apps
-from django.core.cache import cache
+from django.core.cache import caches
 from django.test import Client
 from pythonjsonlogger.json import JsonFormatter
 
@@ -44,9 +44,9 @@ def log(request):
 
 @pytest.fixture
 def no_throttle_history():
-    cache.clear()
+    caches["process"].clear()
     yield
-    cache.clear()
+    caches["process"].clear()
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import pytest
 from django.db import OperationalError, ProgrammingError, connection
+from django.db.backends.signals import connection_created
 
-from core.deadlines import deadline
+from core.deadlines import deadline, limit_statements
 from core.errors import DomainError
 
 
@@ -106,3 +107,74 @@ def test_what_the_block_wrote_is_undone_when_it_takes_too_long():
             assert cursor.fetchone() == (0,)
     finally:
         run("DROP TABLE notes")
+
+
+@pytest.fixture(params=["directly", "behind PgBouncer"])
+def limited(request, settings):
+    """A connection of a web server, which has a limit for each statement of its own."""
+    settings.DATABASE_STATEMENT_SECONDS = 0.2
+    web = connection.copy()
+    web.settings_dict["DISABLE_SERVER_SIDE_CURSORS"] = request.param == "behind PgBouncer"
+    limit_statements()
+    try:
+        yield web
+    finally:
+        connection_created.disconnect(dispatch_uid="core.deadlines")
+        web.close()
+
+
+def asked(web, statement, *parameters):
+    with web.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
+        return cursor.fetchall()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAWebServer:
+    def test_no_statement_takes_longer_than_its_limit(self, limited):
+        with pytest.raises(OperationalError, match="statement timeout"):
+            asked(limited, "SELECT pg_sleep(%s)", 60)
+        assert asked(limited, "SELECT %s || '%%'", "100") == [("100%",)]
+
+        limited.set_autocommit(False)
+        asked(limited, "SELECT 1")
+        with pytest.raises(OperationalError, match="statement timeout"):
+            asked(limited, "SELECT pg_sleep(60)")
+        limited.rollback()
+        assert asked(limited, "SHOW statement_timeout") == [("200ms",)]
+
+    def test_a_limit_that_a_transaction_gives_itself_stays(self, limited):
+        limited.set_autocommit(False)
+        asked(limited, "SELECT set_config('statement_timeout', '90s', true)")
+        assert asked(limited, "SHOW statement_timeout") == [("90s",)]
+        limited.rollback()
+
+        assert asked(limited, "SHOW statement_timeout") == [("200ms",)]
+
+    def test_connecting_again_doubles_nothing(self, limited):
+        for _ in range(2):
+            limited.ensure_connection()
+            limited.close()
+
+        behind_pgbouncer = limited.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
+        assert len(limited.execute_wrappers) == behind_pgbouncer
+        assert asked(limited, "SHOW statement_timeout") == [("200ms",)]
+
+    def test_only_a_connection_that_is_nobody_elses_keeps_the_limit(self, limited):
+        behind_pgbouncer = limited.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]
+        asked(limited, "SELECT 1")
+
+        with limited.connection.cursor() as as_another_client:
+            as_another_client.execute("SHOW statement_timeout")
+            assert as_another_client.fetchone() == ("0" if behind_pgbouncer else "200ms",)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_without_a_limit_has_none(settings):
+    settings.DATABASE_STATEMENT_SECONDS = 0
+    limit_statements()
+    other = connection.copy()
+    try:
+        assert asked(other, "SHOW statement_timeout") == [("0",)]
+    finally:
+        other.close()

@@ -3,14 +3,15 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from asgiref.sync import async_to_sync
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_tasks import TaskResultStatus
 from django_tasks_db.models import DBTaskResult
 
-from core import jobs
+from core import jobs, request_id
 from core.models import IdempotencyKey, PeriodicJob, Worker
 from core.tasks import reap_lost_tasks, remove_old_records
 from core.tests import probe
@@ -421,3 +422,96 @@ def test_names_of_tasks_of_the_core_are_those_of_its_jobs():
         "core.tasks.reap_lost_tasks",
         "core.tasks.remove_old_records",
     ]
+
+
+# --- The queue
+
+
+def test_nothing_waits_in_an_empty_queue():
+    assert jobs.queue() == jobs.Queue(waiting=0, oldest_seconds=0)
+
+
+def test_the_queue_counts_what_could_begin_now_and_how_long_the_oldest_has_been_due():
+    probe.fail.enqueue()
+    oldest = probe.fail.enqueue()
+    DBTaskResult.objects.filter(pk=oldest.id).update(enqueued_at=Now() - timedelta(minutes=5))
+    due = probe.fail.using(run_after=timezone.now() + HOUR).enqueue()
+    DBTaskResult.objects.filter(pk=due.id).update(
+        enqueued_at=Now() - HOUR, run_after=Now() - timedelta(minutes=2)
+    )
+    # None of these: not yet due, in hand, done.
+    later = probe.fail.using(run_after=timezone.now() + HOUR).enqueue()
+    DBTaskResult.objects.filter(pk=later.id).update(enqueued_at=Now() - 2 * HOUR)
+    running("w1", since=9000)
+    DBTaskResult.objects.filter(pk=running("w1").pk).update(status=SUCCESSFUL)
+
+    queue = jobs.queue()
+
+    assert queue.waiting == 3
+    assert 300 <= queue.oldest_seconds < 400
+
+
+def test_a_task_that_a_dead_worker_left_waits_again():
+    task = running("dead")
+    DBTaskResult.objects.filter(pk=task.pk).update(enqueued_at=Now() - timedelta(seconds=90))
+
+    jobs.reap_lost_tasks()
+
+    queue = jobs.queue()
+    assert queue.waiting == 1
+    assert 90 <= queue.oldest_seconds < 190
+
+
+def test_workers_that_look_themselves_are_handed_nothing():
+    probe.fail.enqueue()
+
+    assert jobs.hand_over() == 0
+
+
+# --- The request that a task came from
+
+
+def test_a_task_carries_the_id_of_its_request_beside_its_arguments():
+    request_id.begin("asked")
+
+    result = probe.note.enqueue("/x", text="hello")
+
+    assert (result.args, result.kwargs) == (["/x"], {"text": "hello"})
+    assert DBTaskResult.objects.get().args_kwargs == {
+        "args": ["/x"],
+        "kwargs": {"text": "hello"},
+        "request_id": "asked",
+    }
+
+
+async def enqueue_without_waiting():
+    return await probe.fail.aenqueue()
+
+
+def test_so_does_one_that_is_enqueued_without_waiting():
+    request_id.begin("asked")
+
+    async_to_sync(enqueue_without_waiting)()
+
+    assert DBTaskResult.objects.get().args_kwargs["request_id"] == "asked"
+
+
+def test_a_periodic_job_comes_from_no_request(periodic):
+    jobs.tick()
+
+    assert DBTaskResult.objects.get().args_kwargs == {"args": [], "kwargs": {}}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wake_up_that_cannot_be_stored_does_not_undo_what_was_asked_for(monkeypatch, caplog):
+    def break_down(*args, **kwargs):
+        raise OperationalError
+
+    monkeypatch.setattr(DBTaskResult.objects, "create", break_down)
+
+    with transaction.atomic():
+        beat("w1")
+        jobs.enqueue_on_commit(probe.fail)
+
+    assert Worker.objects.filter(pk="w1").exists()
+    assert [record.name for record in caplog.records] == ["django.db.backends.base"]

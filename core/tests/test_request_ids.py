@@ -197,3 +197,31 @@ def test_requests_of_two_threads_keep_their_ids_apart():
         thread.join()
 
     assert answers == {"one": {("one", "one")}, "two": {("two", "two")}}
+
+
+def test_what_a_task_says_has_the_id_of_its_request_and_tells_which_task_it_is(log):
+    logger = logging.getLogger("duka.anything")
+    request_id.begin("before", address="192.0.2.7")
+    with request_id.of_task(path="orders.tasks.some", task_id="t1", request_id="asked"):
+        logger.warning("inside")
+        assert (request_id.current(), request_id.address()) == ("asked", None)
+        # Of another one, which it says itself.
+        logger.warning("about", extra={"task_id": "t2"})
+    logger.warning("after")
+
+    assert [(each["request_id"], each.get("task"), each.get("task_id")) for each in log()] == [
+        ("asked", "orders.tasks.some", "t1"),
+        ("asked", None, "t2"),
+        ("before", None, None),
+    ]
+    assert request_id.address() == "192.0.2.7"
+
+
+def test_a_task_that_comes_from_no_request_has_an_id_of_its_own():
+    found = []
+    for _ in range(2):
+        with request_id.of_task(path="orders.tasks.some", task_id="t1", request_id=None):
+            found.append(request_id.current())
+
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in found)
+    assert found[0] != found[1]

@@ -200,7 +200,7 @@ def test_a_program_gets_its_own_environment_and_no_input(tmp_path):
     assert seen.read_text() == "blue''"
 
 
-@pytest.mark.skipif(not module._dies_with_parent(), reason="needs util-linux's setpriv")
+@pytest.mark.skipif(not module.dies_with_parent(), reason="needs util-linux's setpriv")
 def test_programs_end_when_the_supervisor_is_killed(start, tmp_path):
     notes = [tmp_path / "pids1", tmp_path / "pids2"]
     supervisor = start(*[notes_pid(note) for note in notes])

@@ -10,8 +10,10 @@ from .consents import (
     phone_of,
 )
 from .contacts import record_inbound, record_missed_contacts
+from .examining import examine_gateways, examine_messages, reach_gateways
 from .hand import call_off_message, retry_message, settle_message
 from .links import find_link, make_link, remove_old_links, revoke_link
+from .measuring import measure
 from .outbox import (
     begin_sending,
     claim_messages,
@@ -49,6 +51,8 @@ __all__ = [
     "check_text",
     "claim_messages",
     "deliver_due_messages",
+    "examine_gateways",
+    "examine_messages",
     "find_link",
     "forget_recipient",
     "forget_stranger",
@@ -58,6 +62,7 @@ __all__ = [
     "make_link",
     "may_be_told",
     "meaning_of",
+    "measure",
     "messages_of",
     "move_messages",
     "next_gateway",
@@ -66,6 +71,7 @@ __all__ = [
     "phone_of",
     "preview",
     "queue_message",
+    "reach_gateways",
     "receive_callback",
     "record_inbound",
     "record_missed_contacts",

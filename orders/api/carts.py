@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 from core.api.serializers import InputSerializer, MoneyField, NothingInput
 from core.api.views import ResourceViewSet
 from core.etags import check_if_match, etag_of
+from core.outages import without_cache
 from core.permissions import anybody, signed_in
 from orders import services
 from orders.exceptions import CartNotFound
@@ -292,6 +293,12 @@ class NewCartThrottle(SimpleRateThrottle):
     """How many carts strangers may begin from one address."""
 
     scope = "new_carts"
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        # A shop that sells is worth more than one that counts carts.
+        with without_cache("new carts are not limited"):
+            return super().allow_request(request, view)
+        return True
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
         ident = self.get_ident(request)

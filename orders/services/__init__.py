@@ -19,6 +19,7 @@ from .carts import (
     remove_expired_carts,
     token_digest,
 )
+from .measuring import measure
 from .moving import (
     accept_order,
     assign_order,
@@ -69,6 +70,7 @@ __all__ = [
     "empty_cart",
     "forget_customer",
     "fulfil_order",
+    "measure",
     "merge_cart",
     "move_orders",
     "open_cart",

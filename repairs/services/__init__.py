@@ -7,6 +7,7 @@ are asked outside of any transaction of ours.
 from .checking import check_source
 from .collecting import collect
 from .documents import document_of, job_status_of
+from .examining import examine_sources
 from .finding import ID, find_job
 from .leasing import sources_to_collect
 from .measuring import measure
@@ -33,6 +34,7 @@ __all__ = [
     "data_of_id",
     "document_of",
     "documents_due",
+    "examine_sources",
     "find_job",
     "find_strays",
     "follow_client",

@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from core import clock
+from repairs import services
 from repairs.models import Aside
 
 from .factories import JobFactory, SourceFactory
@@ -95,8 +96,8 @@ def test_nobody_waits_for_a_database_that_is_only_read_to_know_of_a_move(setting
 def test_the_statements_stay_few_however_many_sources_there_are(django_assert_num_queries):
     SourceFactory.create(name="workshop")
     with django_assert_num_queries(5):
-        numbers()
+        list(services.measure())
     for name in ("new", "idle"):
         JobFactory.create(source=SourceFactory.create(name=name))
     with django_assert_num_queries(5):
-        numbers()
+        list(services.measure())

@@ -3,6 +3,7 @@
 from .attention import settle_attention
 from .carriers import active_carrier, next_cut_off, sync_carriers, update_carrier
 from .coming import announce_coming, find_by_skip_link, skip_link
+from .examining import examine_carriers, reach_carriers
 from .life import (
     end_standing_order,
     how_it_stands,
@@ -10,6 +11,7 @@ from .life import (
     resume_standing_order,
     skip_date,
 )
+from .measuring import measure
 from .news import fold, look_at_news, receive_news, remove_old_news, replay_news
 from .notices import data_of_standing_order, said_total
 from .of_customer import shipments_of, standing_orders_of
@@ -63,12 +65,14 @@ __all__ = [
     "edit_shipment",
     "end_as_allowed",
     "end_standing_order",
+    "examine_carriers",
     "find_by_skip_link",
     "fold",
     "forget_customer",
     "how_it_stands",
     "label_of",
     "look_at_news",
+    "measure",
     "move_standing_orders",
     "next_cut_off",
     "parts_of_order",
@@ -80,6 +84,7 @@ __all__ = [
     "preview",
     "preview_new",
     "quotes_for",
+    "reach_carriers",
     "receive_news",
     "remove_old_news",
     "replay_news",

@@ -1,6 +1,7 @@
 """Verbs of uploads, the only writers of their tables; what they take in, the other apps write."""
 
 from .exporting import as_download, content_type_of, export, template
+from .measuring import measure
 from .people import forget_customer, forget_stranger
 from .running import claim_upload, run_due_upload, run_upload
 from .uploading import (
@@ -20,6 +21,7 @@ __all__ = [
     "export",
     "forget_customer",
     "forget_stranger",
+    "measure",
     "remove_old_uploads",
     "run_due_upload",
     "run_upload",

@@ -28,6 +28,7 @@ class Command(BaseCommand):
                     jobs.sync_periodic_jobs()
                     synced = True
                 jobs.tick()
+                jobs.hand_over()
             except (DatabaseError, InterfaceError):
                 logger.exception("ticker lost the database; trying again")
                 connection.close()

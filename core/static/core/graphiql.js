@@ -3,7 +3,7 @@
 (function () {
   // Read each time: signing in, in another tab, changes it.
   function token() {
-    const cookie = document.cookie.match(/(?:^|; )csrftoken=([^;]*)/);
+    const cookie = document.cookie.match(/(?:^|; )(?:__Host-)?csrftoken=([^;]*)/);
     return cookie ? { "X-CSRFToken": decodeURIComponent(cookie[1]) } : {};
   }
   const fetcher = GraphiQL.createFetcher({

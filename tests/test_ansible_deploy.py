@@ -1,0 +1,300 @@
+"""A shop from a bare Debian machine by `ansible/site.yml`, and its life from release to release.
+
+All of it on one machine of each Debian, as setting one up takes a while.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import ansible, machines
+from .ansible import Played, run_playbook
+from .deploying import (
+    HOST,
+    Shop,
+    commit_source,
+    give_python,
+    pack_release,
+    packages,
+    steady_callers,
+    write_source,
+)
+from .machines import Machine, spawn_machine
+from .processes import PROJECT, wait_until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(machines.why_not() or ansible.why_not()),
+        reason=machines.why_not() or ansible.why_not(),
+    ),
+]
+UNITS = ("duka-worker@1", "duka-worker@2", "duka-ticker")
+
+
+class Operator:
+    """Runs playbooks on one machine with one inventory."""
+
+    def __init__(self, machine: Machine, variables: dict[str, Any]) -> None:
+        self.machine, self.variables = machine, variables
+
+    def play(self, playbook: str, *flags: str, check: bool = True, **variables: Any) -> Played:
+        return run_playbook(
+            self.machine, playbook, *flags, check=check, **self.variables | variables
+        )
+
+    def release(self) -> str:
+        return self.machine.run("basename $(readlink /srv/duka/current)").strip()
+
+    def webs(self) -> list[str]:
+        """Return which releases have a web process or a socket."""
+        said = self.machine.run("systemctl list-units --plain --no-legend 'duka-web@*'")
+        return sorted({line.split()[0] for line in said.splitlines()})
+
+    def assert_runs(self, release: str) -> None:
+        assert self.release() == release
+        assert self.webs() == [f"duka-web@{release}.service", f"duka-web@{release}.socket"]
+        answers = self.machine.run(
+            "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:8081/release\").read().decode())'"
+        )
+        assert answers.strip() == release
+        for unit in UNITS:
+            assert self._folder_of(unit) == f"/srv/duka/releases/{release}"
+
+    def _folder_of(self, unit: str) -> str:
+        return self.machine.run(
+            f"readlink /proc/$(systemctl show --value --property=MainPID {unit})/cwd"
+        ).strip()
+
+
+@pytest.mark.parametrize("release", machines.RELEASES)
+def test_a_shop_comes_up_changes_releases_unnoticed_and_goes_back(
+    release: str, tmp_path: Path
+) -> None:
+    first = write_source(tmp_path / "checkout", "0.1.0")
+    version = f"0.1.0-{commit_source(first)}"
+    with spawn_machine(release, tmp_path / "machine") as machine:
+        variables: dict[str, Any] = {
+            "duka_host": HOST,
+            "duka_tls": "selfsigned",
+            "duka_packages": str(packages()),
+            "duka_source": str(first),
+            "duka_settings": {"SHOP_NAME": 'Kiosk "$5" `a` \\'},
+            "duka_secrets": {
+                "SECRET_KEY": "not-a-secret-but-forty-characters-long-0",
+                "EMAIL_URL": "consolemail://",
+                "METRICS_TOKEN": "metrics-of-a-test",
+            },
+            "duka_backup_passphrase": "not-a-secret-either",
+        }
+        if release != "bookworm":
+            variables["duka_python"] = give_python(machine)
+        operator = Operator(machine, variables)
+
+        installed = operator.play("site.yml")
+        assert "not-a-secret" not in installed.output
+        operator.assert_runs(version)
+        _assert_safe(machine, version)
+        assert operator.play("site.yml").changes == []
+        if release != "bookworm":
+            assert operator.play("site.yml", "--check").status == 0
+
+        shop = Shop(machine, machine.run("cat /etc/nginx/duka/tls/certificate.pem"))
+        _assert_answers(shop)
+        customer, sku = _sell(shop)
+        version = _assert_deploys(operator, shop, customer, sku, tmp_path)
+        _assert_goes_back_by_itself(operator, shop, customer, sku, tmp_path)
+        _assert_one_at_a_time(operator, tmp_path)
+        _assert_rolls_back(operator, shop, customer, sku, to=_first_of(operator, version))
+        _assert_comes_back(operator, shop)
+
+
+def _first_of(operator: Operator, version: str) -> str:
+    before = operator.machine.run("basename $(readlink /srv/duka/previous)").strip()
+    assert before.startswith("0.1.0-")
+    assert before != version
+    return before
+
+
+def _assert_safe(machine: Machine, version: str) -> None:
+    for unit in (*UNITS, f"duka-web@{version}"):
+        said = machine.run(f"systemd-analyze security --no-pager {unit}.service")
+        exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+        assert exposure, said
+        assert float(exposure[1]) < 2.0
+    assert machine.run("stat -c '%U:%G %a' /etc/duka/duka.env /etc/duka/secrets/*") == (
+        "root:duka 640\n" * 5
+    )
+    # Nothing that the shop's user could change is run by it.
+    owned = "find /srv/duka /usr/local/lib/duka -not -user root -o -perm /022 -not -type l"
+    assert machine.run(owned) == ""
+    assert "tcp dport { 22, 80, 443 } accept" in machine.run("/usr/sbin/nft list table inet duka")
+    sshd = machine.run("/usr/sbin/sshd -T").splitlines()
+    assert {"passwordauthentication no", "permitrootlogin without-password"} <= set(sshd)
+    assert machine.run("systemctl is-enabled unattended-upgrades systemd-timesyncd nftables") == (
+        "enabled\n" * 3
+    )
+
+
+def _assert_answers(shop: Shop) -> None:
+    ready = shop.call("GET", "/readyz")
+    assert ready.json() == {
+        "status": "ok",
+        "checks": {"database": "ok", "migrations": "ok", "worker": "ok"},
+    }
+    assert ready.headers["server"] == "nginx"
+    assert ready.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+    assert shop.call("GET", "/metrics").status == 403
+
+    # Files come from nginx, which the shop never sees.
+    page = shop.call("GET", "/accounts/login/").body.decode()
+    style = re.search(r"/static/accounts/pages\.[0-9a-f]{12}\.css", page)
+    assert style, page
+    answer = shop.call("GET", style[0], headers={"Accept-Encoding": "gzip"})
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["content-encoding"] == "gzip"
+    assert shop.call("GET", "/static/../../../etc/passwd").status in {400, 404}
+    assert shop.call("POST", style[0]).status == 403
+
+    # A megabyte more than the shop itself takes of anything, and what the shop alone may refuse.
+    assert shop.call("POST", "/graphql/", b"x" * 4_000_000).status == 413
+    assert shop.call("POST", "/interactions/bulk", b"x" * 4_000_000).status in {401, 403}
+
+    # The name as it was written, through YAML, a file of systemd's and the environment.
+    assert shop.duka('shell -c "from django.conf import settings; print(settings.SHOP_NAME)"'
+                     ).splitlines()[-1] == 'Kiosk "$5" `a` \\'  # fmt: skip
+
+
+def _sell(shop: Shop) -> tuple[str, str]:
+    """Have goods and a customer, place an order, and see that its message goes out."""
+    shop.make_client()
+    goods = {"name": "Mug", "sku": "MUG", "price": "450.00", "stock": 100_000}
+    assert shop.api("POST", "/products/", goods).status == 201
+    who = {"name": "Njeri Mwangi", "phone": "+254722000001"}
+    customer = shop.api("POST", "/customers/", who).json()["code"]
+    lines = [{"sku": "MUG", "quantity": 2}]
+    placed = shop.api("POST", "/orders/", {"customer": customer, "lines": lines})
+    assert placed.status == 201
+    number = placed.json()["number"]
+    journal = "journalctl --no-pager --output=cat --unit='duka-worker@*'"
+    wait_until(lambda: "SMS to +254722000001" in shop.machine.run(journal), every=0.5)
+    lines_said = [
+        json.loads(line) for line in shop.machine.run(journal).splitlines() if line[:1] == "{"
+    ]
+    assert [number in line["message"] for line in lines_said if line["logger"] == "duka.sms"] == [
+        True
+    ]
+    return customer, "MUG"
+
+
+def _assert_deploys(operator: Operator, shop: Shop, customer: str, sku: str, folder: Path) -> str:
+    """A new release and other settings at once, under steady requests."""
+    packed = pack_release(folder, "0.2.0")
+    operator.variables |= {
+        "duka_release": str(packed),
+        "duka_settings": {"SHOP_NAME": "Kiosk Two"},
+    }
+    with steady_callers(shop, customer, sku) as callers:
+        operator.play("site.yml")
+    assert callers.failures == []
+    assert len(callers.placed) > 10
+    assert callers.read > 10
+    operator.assert_runs("0.2.0")
+    assert shop.duka('shell -c "from django.conf import settings; print(settings.SHOP_NAME)"'
+                     ).splitlines()[-1] == "Kiosk Two"  # fmt: skip
+    assert operator.play("deploy.yml").changes == []
+    # What was answered with 201 is there, all of it.
+    counted = shop.duka(
+        "shell -c 'from orders.models import Order; print(\"orders\", Order.objects.count())'"
+    )
+    assert f"orders {len(callers.placed) + 1}" in counted
+    return "0.2.0"
+
+
+def _assert_goes_back_by_itself(
+    operator: Operator, shop: Shop, customer: str, sku: str, folder: Path
+) -> None:
+    last = max(path.stem for path in (PROJECT / "core/migrations").glob("[0-9]*.py"))
+    migration = f"""from django.db import migrations
+
+def fail(apps, editor):
+    raise ValueError("Broken migration")
+
+class Migration(migrations.Migration):
+    dependencies = [("core", "{last}")]
+    operations = [migrations.RunPython(fail)]
+"""
+    broken = {
+        # Refuses its settings; its migration fails; it answers, but not that it is ready; its
+        # workers die, which shows when it is the current one already.
+        "0.3.0": (
+            "config/settings/production.py",
+            'raise ImproperlyConfigured("Broken settings")\n',
+        ),
+        "0.3.1": ("core/migrations/9999_broken.py", migration),
+        "0.3.2": ("core/health.py", '\ndef _database() -> str:\n    return "Broken health"\n'),
+        "0.3.3": ("core/management/commands/worker.py", 'raise SystemExit("Broken worker")\n'),
+    }
+    reasons = {
+        "0.3.0": "Broken settings",
+        "0.3.1": "Broken migration",
+        "0.3.2": "Broken health",
+        "0.3.3": "Broken worker",
+    }
+    with steady_callers(shop, customer, sku) as callers:
+        for version, (file, text) in broken.items():
+            packed = pack_release(folder, version, {file: text})
+            played = operator.play(
+                "deploy.yml", check=False, duka_release=str(packed), duka_ready_seconds=10
+            )
+            assert played.status != 0
+            said = re.sub(r"\s+", " ", played.output)
+            assert f"Release {version} was not deployed. Release 0.2.0 goes on." in said
+            assert reasons[version] in said
+            operator.assert_runs("0.2.0")
+    assert callers.failures == []
+    assert len(callers.placed) > 10
+    assert operator.machine.run("basename $(readlink /srv/duka/previous)").startswith("0.1.0-")
+
+
+def _assert_one_at_a_time(operator: Operator, folder: Path) -> None:
+    operator.machine.run("systemd-run --unit=duka-deploy --collect sleep 3600")
+    played = operator.play("deploy.yml", check=False)
+    assert played.status != 0
+    assert "Somebody else is deploying to this shop" in re.sub(r"\s+", " ", played.output)
+    # Theirs goes on.
+    operator.machine.run("systemctl is-active duka-deploy && systemctl stop duka-deploy")
+
+
+def _assert_rolls_back(operator: Operator, shop: Shop, customer: str, sku: str, *, to: str) -> None:
+    with steady_callers(shop, customer, sku) as callers:
+        operator.play("rollback.yml")
+    assert callers.failures == []
+    assert len(callers.placed) > 3
+    operator.assert_runs(to)
+    nowhere = operator.play("rollback.yml", check=False, duka_version="9.9.9")
+    assert "There is no release 9.9.9" in re.sub(r"\s+", " ", nowhere.output)
+    operator.assert_runs(to)
+
+
+def _assert_comes_back(operator: Operator, shop: Shop) -> None:
+    """All that a start of the machine starts, and nothing else, after all was stopped."""
+    running = operator.release()
+    operator.machine.run("systemctl stop nginx 'duka-*' 'postgresql*'")
+    assert operator.webs() == []
+    # What it starts by itself: it wants what is enabled.
+    operator.machine.run("systemctl start multi-user.target")
+    wait_until(lambda: _is_ready(shop), every=0.5)
+    operator.assert_runs(running)
+    assert operator.machine.run("systemctl --failed --no-legend") == ""
+
+
+def _is_ready(shop: Shop) -> bool:
+    try:
+        return shop.call("GET", "/readyz").status == 200
+    except OSError:
+        return False

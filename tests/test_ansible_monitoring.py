@@ -1,0 +1,128 @@
+"""The monitoring of real Debian machines, by Ansible: it reads the shop, and somebody is told."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import ansible, machines
+from .ansible import run_playbook
+from .machines import Machine, spawn_machine
+from .processes import PROJECT, wait_until
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        bool(machines.why_not() or ansible.why_not()),
+        reason=machines.why_not() or ansible.why_not(),
+    ),
+]
+# In place of the shop's own web server, which other tests run: its numbers, for who has the token.
+# What is posted to it is kept, as by the webhook of whoever is told.
+SHOP = """
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        allowed = self.headers["Authorization"] == "Bearer tokeni"
+        self.send_response(200 if self.path == "/metrics" and allowed else 401)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        if allowed:
+            self.wfile.write(b"duka_backup_ok 0\\n")
+
+    def do_POST(self):
+        with open("/tmp/told", "ab") as file:
+            file.write(self.rfile.read(int(self.headers["Content-Length"])) + b"\\n")
+        self.send_response(200)
+        self.end_headers()
+
+ThreadingHTTPServer(("127.0.0.1", 8081), Handler).serve_forever()
+"""
+VARIABLES: dict[str, Any] = {
+    "duka_monitoring": True,
+    "duka_monitoring_interval": "1s",
+    "duka_host": "shop.example",
+    "duka_secrets": {"METRICS_TOKEN": "tokeni"},
+    "duka_alert_webhook": "http://127.0.0.1:8081/told",
+    "duka_alert_email": "keeper@shop.example",
+    "duka_alert_smarthost": "127.0.0.1:9",
+    "duka_alert_smtp_user": "shop",
+    "duka_alert_smtp_password": "siri",
+}
+
+
+@pytest.fixture(params=machines.RELEASES)
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Machine]:
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    with spawn_machine(request.param, folder) as machine:
+        yield machine
+
+
+def fetch(machine: Machine, address: str) -> Any:
+    line = (
+        "import urllib.request as u;"
+        f" print(u.urlopen('http://127.0.0.1:{address}', timeout=20).read().decode())"
+    )
+    said = machine.run(f'python3 -c "{line}"', check=False)
+    return json.loads(said)["data"] if said else None
+
+
+def test_prometheus_reads_the_shop_and_somebody_is_told(machine, tmp_path):
+    playbook = tmp_path / "monitoring.yml"
+    playbook.write_text("- hosts: all\n  roles: [monitoring]\n")
+    machine.run(f"cat >/tmp/shop.py <<'END'\n{SHOP}\nEND")
+    machine.run("systemd-run --unit=shop python3 /tmp/shop.py")
+
+    off = run_playbook(machine, str(playbook), **VARIABLES | {"duka_monitoring": False})
+    assert off.changed == 0
+    run_playbook(machine, str(playbook), **VARIABLES)
+    assert run_playbook(machine, str(playbook), **VARIABLES).changes == []
+
+    # Nobody from outside reads along.
+    listening = machine.run("ss --listening --tcp --numeric --no-header")
+    assert sorted(set(re.findall(r" (\S+:9\d\d\d) ", listening))) == [
+        f"127.0.0.1:{port}" for port in (9090, 9093, 9100, 9115)
+    ]
+    # Its token is nobody else's.
+    assert machine.run("stat --format '%U:%G %a' /etc/prometheus/duka-metrics-token").strip() == (
+        "root:prometheus 640"
+    )
+
+    def up() -> dict[str, str]:
+        data = fetch(machine, "9090/api/v1/query?query=up") or {"result": []}
+        return {
+            each["metric"]["job"] + " " + each["metric"]["instance"]: each["value"][1]
+            for each in data["result"]
+        }
+
+    expected = {
+        "duka 127.0.0.1:8081": "1",
+        "node 127.0.0.1:9100": "1",
+        # That it was asked, not what it answered.
+        "probe https://shop.example/healthz": "1",
+        "prometheus 127.0.0.1:9090": "1",
+        "prometheus 127.0.0.1:9093": "1",
+    }
+    wait_until(lambda: up() == expected, every=0.5)
+    # The rules are the shop's own.
+    loaded = [
+        rule["name"]
+        for group in fetch(machine, "9090/api/v1/rules")["groups"]
+        for rule in group["rules"]
+    ]
+    assert loaded == re.findall(r"- alert: (\w+)", (PROJECT / "ops/alerts.yml").read_text())
+
+    # The rules wait some minutes before they are sure; this is what they would say then.
+    machine.run(
+        "amtool --alertmanager.url=http://127.0.0.1:9093 alert add DukaBackupFailed severity=page"
+    )
+    wait_until(lambda: machine.run("cat /tmp/told", check=False), every=1)
+    (told,) = machine.run("cat /tmp/told").splitlines()
+    assert [alert["labels"] for alert in json.loads(told)["alerts"]] == [
+        {"alertname": "DukaBackupFailed", "severity": "page"}
+    ]
