@@ -32,7 +32,7 @@ AT_ONCE = 1000
 QUIET_SECONDS = 5.0
 # Sockets: an order whose wake-up hangs would hang with it.
 CONNECT_SECONDS = 2.0
-ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 3.0
 
 _quiet_until = 0.0
 

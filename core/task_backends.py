@@ -35,6 +35,6 @@ class DatabaseBackend(Base):
             priority=task.priority,
             task_path=task.module_path,
             queue_name=task.queue_name,
-            run_after=task.run_after,  # type: ignore[misc]  # it takes None, and makes it a date
+            run_after=task.run_after,
             backend_name=self.alias,
         )

@@ -39,7 +39,9 @@ class Played:
     @property
     def changes(self) -> list[str]:
         """The names of those tasks."""
-        named = re.compile(r"^TASK \[(?P<task>.*)\] \*+$|^changed: ", re.MULTILINE)
+        named = re.compile(
+            r"^(?:TASK|RUNNING HANDLER) \[(?P<task>.*)\] \*+$|^changed: ", re.MULTILINE
+        )
         task, found = "", []
         for match in named.finditer(self.output):
             if match["task"] is None:

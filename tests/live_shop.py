@@ -191,11 +191,13 @@ def spawn_live_shop(
     workers: int = 3,
     tickers: int = 2,
     celery: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[LiveShop]:
     """Run a shop with something to sell and somebody who buys; it is ready when it is given.
 
     Args:
         celery: its tasks go through Celery, by the Redis that is its cache too.
+        env: further settings of its processes.
     """
     shop = LiveShop(folder)
     (folder / "static").mkdir()
@@ -212,6 +214,7 @@ def spawn_live_shop(
         if celery:
             settings["TASKS_BACKEND"] = "core.celery.CeleryBackend"
             settings["CELERY_BROKER_URL"] = shop.redis.url
+        settings |= env or {}
         ports = [steady_port() for _ in range(webs)]
 
         def keep(group: list[Kept], name: str, *command: str, **more: str) -> None:

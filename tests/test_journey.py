@@ -26,13 +26,13 @@ class Caller:
         self.session = requests.Session()
         grant = {"grant_type": "client_credentials", "scope": "api"}
         answer = self.session.post(
-            f"{base}/identity/o/api/token", grant, auth=(client_id, secret), timeout=10
+            f"{base}/identity/o/api/token", grant, auth=(client_id, secret), timeout=60
         )
         assert answer.status_code == 200, answer.text
         self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
     def get(self, path: str, **query: str) -> dict:
-        response = self.session.get(f"{self.base}/api/v1{path}", params=query, timeout=10)
+        response = self.session.get(f"{self.base}/api/v1{path}", params=query, timeout=60)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -41,7 +41,7 @@ class Caller:
             f"{self.base}/api/v1{path}",
             json=body or {},
             headers={"Idempotency-Key": key},
-            timeout=10,
+            timeout=60,
         )
         return response.status_code, response.json()
 
@@ -62,14 +62,14 @@ def test_an_order_is_placed_accepted_and_fulfilled_and_the_customer_is_told_each
         gateway = stack.enter_context(spawn_gateway(tmp_path))
         env = gateway.env | {"WORKER_LEASE_SECONDS": "15"} | env_of(brokers, backend)
         web, base = stack.enter_context(spawn_web(env=env, port=free_port()))
-        ready = requests.get(f"{base}/readyz", timeout=10)
+        ready = requests.get(f"{base}/readyz", timeout=60)
         assert (ready.status_code, ready.json()["checks"]["worker"]) == (
             503,
             "none has been seen lately",
         )
         worker = stack.enter_context(spawn_manage("worker", env=env))
         ticker = stack.enter_context(spawn_manage("ticker", env=env))
-        wait_until(lambda: requests.get(f"{base}/readyz", timeout=10).status_code == 200)
+        wait_until(lambda: requests.get(f"{base}/readyz", timeout=60).status_code == 200)
         shop = Caller(base, client_id=till.client_id, secret=secret)
 
         status, product = shop.post(
@@ -128,7 +128,7 @@ def test_an_order_is_placed_accepted_and_fulfilled_and_the_customer_is_told_each
         }
         [variant] = shop.get(f"/products/{product['id']}/")["variants"]
         assert (variant["sku"], variant["stock"]) == ("TEA-1", 47)
-        ready = requests.get(f"{base}/readyz", timeout=10)
+        ready = requests.get(f"{base}/readyz", timeout=60)
         assert (ready.status_code, ready.json()) == (
             200,
             {"status": "ok", "checks": {"database": "ok", "migrations": "ok", "worker": "ok"}},

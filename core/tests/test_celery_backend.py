@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import signal
 import threading
 from datetime import timedelta
@@ -124,6 +125,22 @@ def test_without_its_broker_a_task_waits_in_the_database(broker, caplog, monkeyp
     broker.server.start()
     monkeypatch.setattr(celery, "_quiet_until", 0)
     assert jobs.hand_over() == 2
+
+
+def test_a_broker_that_hangs_holds_up_nobody_for_long(broker, caplog, monkeypatch):
+    probe.fail.enqueue()
+    os.kill(broker.server.pid, signal.SIGSTOP)
+    try:
+        with caplog.at_level(logging.WARNING, "duka.celery"):
+            probe.fail.enqueue()
+            assert jobs.hand_over() == 0
+    finally:
+        os.kill(broker.server.pid, signal.SIGCONT)
+
+    assert len(caplog.records) == 1
+    assert DBTaskResult.objects.filter(status=READY).count() == 2
+    monkeypatch.setattr(celery, "_quiet_until", 0)
+    wait_until(lambda: celery.waiting_messages() is not None)
 
 
 def test_a_ticker_whose_broker_goes_away_meanwhile_sends_no_more(broker, monkeypatch):

@@ -11,7 +11,9 @@ class Migration(migrations.Migration):
             model_name="inboundmessage",
             name="recorded",
             field=models.BooleanField(
-                db_default=False, default=False, help_text="Whether it is, or was, among the conversations."
+                db_default=False,
+                default=False,
+                help_text="Whether it is, or was, among the conversations.",
             ),
         ),
         migrations.AddIndex(
