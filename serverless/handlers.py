@@ -17,6 +17,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 # Here, so that the variable above is set before Django is.
+import sentry_sdk
 from apig_wsgi import make_lambda_handler
 from django.db import close_old_connections
 
@@ -79,7 +80,11 @@ def http(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Answer a request of an HTTP API, or of a function's URL (payload format 2.0)."""
     if event.get("version") != "2.0":
         raise ValueError("This function takes events of an HTTP API, payload format 2.0.")
-    answer = _serve(event, context)
+    try:
+        answer = _serve(event, context)
+    finally:
+        # Before the process is frozen. Without a report to send, or a Sentry, it is over at once.
+        sentry_sdk.flush(timeout=2)
     # Django's have a space in front, which HTTP/2 does not allow.
     answer["cookies"] = [cookie.strip() for cookie in answer["cookies"]]
     if event["requestContext"]["http"]["method"] == "HEAD":
@@ -122,6 +127,7 @@ def collect(event: dict[str, Any], context: Context) -> dict[str, Any]:
         }
     finally:
         close_old_connections()
+        sentry_sdk.flush(timeout=2)
     logger.info("collected", extra=told)
     return told
 

@@ -104,7 +104,9 @@ def copy_project(target: Path, packages: Iterable[str] = PACKAGES) -> None:
     without = shutil.ignore_patterns("tests", "__pycache__", "*.pyc")
     for package in packages:
         shutil.copytree(PROJECT / package, target / package, ignore=without)
-    shutil.copy(PROJECT / "manage.py", target)
+    # Its version is read from the second.
+    for name in ("manage.py", "pyproject.toml"):
+        shutil.copy(PROJECT / name, target)
 
 
 def collect_static(target: Path) -> None:

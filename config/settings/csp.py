@@ -49,7 +49,8 @@ CONTENT_SECURITY_POLICY: dict[str, Any] = {"DIRECTIVES": _OURS}
 CSP_EXCEPTIONS: dict[str, Directives] = {
     # django-unfold is built on Alpine.js, which makes functions of what stands in attributes
     # (unsafe-eval), and writes its colours and widths into the page (unsafe-inline, of styles
-    # alone). A script that somebody gets into a page still does not run.
+    # alone). A script that somebody gets into a page does not run, but an attribute of Alpine's
+    # would.
     "/admin/": _OURS | {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]},
     # GraphiQL's style sheet holds its fonts.
     "/graphql/": _OURS | {"font-src": [SELF, "data:"]},

@@ -1,6 +1,5 @@
 """REST of carts: a shopper's own, or a stranger's by its token."""
 
-import ipaddress
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -21,6 +20,7 @@ from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from core.api.serializers import InputSerializer, MoneyField, NothingInput
+from core.api.throttles import one_household
 from core.api.views import ResourceViewSet
 from core.etags import check_if_match, etag_of
 from core.outages import without_cache
@@ -301,15 +301,7 @@ class NewCartThrottle(SimpleRateThrottle):
         return True
 
     def get_cache_key(self, request: Request, view: APIView) -> str:
-        ident = self.get_ident(request)
-        try:
-            address = ipaddress.ip_address(ident)
-        except ValueError:
-            pass
-        else:
-            # Whoever has one address of IPv6 has as many as they like of its network.
-            if address.version == 6:
-                ident = str(ipaddress.ip_network((address, 64), strict=False))
+        ident = one_household(str(self.get_ident(request)))
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
 

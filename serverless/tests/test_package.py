@@ -2,8 +2,10 @@
 does (docs/serverless.md has the sizes)."""
 
 import hashlib
+import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import pytest
@@ -103,6 +105,37 @@ def test_the_project_comes_without_its_tests(tmp_path):
     assert (tmp_path / "repairs" / "migrations" / "0001_initial.py").exists()
     assert not list(tmp_path.rglob("tests"))
     assert not list(tmp_path.rglob("__pycache__"))
+
+
+def test_the_packed_project_reads_its_settings(tmp_path):
+    package.copy_project(tmp_path)
+    env = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "config.settings.production",
+        "SECRET_KEY": "none",
+        "SHOP_URL": "https://shop.example",
+        "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none",
+        "EMAIL_URL": "consolemail://",
+        "IDENTITY_FILE": str(tmp_path / "identity.json"),
+        "DUKA_VAR": str(tmp_path / "var"),
+    }
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import django; django.setup(); print(django.conf.settings.VERSION)",
+        ],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    project = tomllib.loads((package.PROJECT / "pyproject.toml").read_text())["project"]
+    assert done.stdout.strip() == project["version"]
 
 
 def test_static_files_are_collected_under_their_hashed_names(tmp_path):

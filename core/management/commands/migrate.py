@@ -26,9 +26,12 @@ class Command(Migrate):
 
     def handle(self, *args: Any, **options: Any) -> None:
         connection = connections[options["database"]]
+        # Those that only look, or only write down.
+        looks = any(options.get(name) for name in ("plan", "check_unapplied", "fake"))
         for wait in (*WAITS, None):
             try:
-                _drop_half_built_indexes(connection)
+                if not looks:
+                    _drop_half_built_indexes(connection)
                 with connection.execute_wrapper(_waits_briefly):
                     super().handle(*args, **options)
             except OperationalError as error:
@@ -63,9 +66,11 @@ def _drop_half_built_indexes(connection: BaseDatabaseWrapper) -> None:
             "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i"
             " JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname = current_schema()"
-            # One that is being built at this moment is not half built.
+            # Our own; and one that is being built at this moment is not half built. Whose session
+            # builds another's is hidden from us: only that it is on some table.
+            " AND pg_get_userbyid(c.relowner) = current_user"
             " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p"
-            " WHERE p.index_relid = i.indexrelid)"
+            " WHERE p.datname = current_database() AND coalesce(p.relid, i.indrelid) = i.indrelid)"
         )
         for (name,) in cursor.fetchall():
             cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
