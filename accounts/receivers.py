@@ -22,7 +22,7 @@ from core import doctor
 
 from .models import User
 from .services.audit import record, record_refusal
-from .services.examining import examine_identity, examine_issuer
+from .services.examining import examine_identity, examine_issuer, examine_issuer_clock
 from .services.people import confirm_email
 from .services.sessions import end_tokens
 from .states import Action
@@ -76,3 +76,4 @@ def on_verified(*, email_address: Any, **_: Any) -> None:
 
 doctor.register("identity", examine_identity)
 doctor.register("issuer", examine_issuer, network=True)
+doctor.register("clock", examine_issuer_clock, network=True)

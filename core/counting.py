@@ -5,6 +5,7 @@ to choose: neither a path, nor a method that nobody knows, makes a new series.
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,9 @@ from .counted_files import settled
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+# Files there are written as memory: on a full disk that raises nothing, but ends the process (by
+# SIGBUS). The last megabyte is for adding up.
+_ROOM = 1024**2
 _counted = CollectorRegistry()
 
 REQUESTS = Counter(
@@ -79,17 +83,32 @@ def counted() -> Iterator[Metric]:
         yield from list(collector(None, settings.METRICS_DIR).collect())
 
 
+def has_room(folder: str) -> bool:
+    """Return whether so much is free that counting there cannot meet a full disk."""
+    disk = os.statvfs(folder)
+    # One in memory without a limit says that it has none at all.
+    return not disk.f_blocks or disk.f_bavail * disk.f_frsize >= _ROOM
+
+
 def _safely(count: Callable[[], None]) -> None:
-    """Count, unless the folder is full or not there: no request fails for a number."""
+    """Count, unless the folder is nearly full, damaged or cannot be made.
+
+    No request fails for a number, whatever prometheus_client raises. `manage.py doctor` says so
+    where nothing is counted.
+    """
     try:
-        count()
-    except OSError:
+        _count(count)
+    except Exception:  # noqa: BLE001  its files raise struct.error, RuntimeError, ValueError too
         try:
             Path(settings.METRICS_DIR).mkdir(parents=True, exist_ok=True)
-            count()
-        except OSError:
-            # `manage.py doctor` and /metrics itself say so.
+            _count(count)
+        except Exception:  # noqa: BLE001
             return
+
+
+def _count(count: Callable[[], None]) -> None:
+    if not settings.METRICS_DIR or has_room(settings.METRICS_DIR):
+        count()
 
 
 def route_of(request: HttpRequest | None) -> str:
@@ -142,4 +161,4 @@ class CountingHandler(logging.Handler):
     """Count a line of the log. Loggers are named in the code, so that there are not many."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _safely(LOGGED_ERRORS.labels(record.name).inc)
+        _safely(lambda: LOGGED_ERRORS.labels(record.name).inc())

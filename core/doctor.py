@@ -174,4 +174,4 @@ def has_problems(examined: Sequence[Examined]) -> bool:
 def refused(said: str) -> list[Examined]:
     """Return what is found where the settings themselves refuse: nothing else can be looked at."""
     do = "Set it as README, Configuration, has it; nothing else can be looked at before."
-    return [Examined(name="settings", findings=[problem(said, do=do)])]
+    return [Examined(name="settings", findings=[_told(problem(said, do=do))])]

@@ -1,7 +1,9 @@
 """The core's own checks for `manage.py doctor`."""
 
+import os
 import shutil
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,7 +23,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from . import jobs
+from . import counting, jobs
 from .backups import BackupUnknown, last_backup
 from .doctor import Finding, ok, problem, warning
 from .models import PeriodicJob, Worker
@@ -31,6 +33,9 @@ EXTENSIONS = ("btree_gist", "pg_trgm", "unaccent")
 # Between two clocks: tokens and signatures are dated.
 CLOCK_SECONDS = 5
 CONNECT_SECONDS = 5
+# systemd-timesyncd makes it once it has asked a server.
+CLOCK_KEPT = Path("/run/systemd/timesync/synchronized")
+KEEP_TIME = "Let all machines keep time by NTP (systemd-timesyncd or chrony)."
 # After which work that waits is a sign that something is wrong.
 LATE = timedelta(minutes=5)
 LONG_TRANSACTION = timedelta(minutes=10)
@@ -114,8 +119,35 @@ def _clocks(there: float) -> Iterator[Finding]:
     if apart > CLOCK_SECONDS:
         yield problem(
             f"The database's clock and ours are {apart:.0f} s apart.",
-            do="Let all machines keep time by NTP (systemd-timesyncd or chrony).",
+            do=KEEP_TIME,
         )
+
+
+def examine_clock() -> Iterator[Finding]:
+    """Whether somebody keeps this machine's clock: one alone has nobody to compare it with."""
+    said = "yes" if CLOCK_KEPT.exists() else _said_by_timedatectl()
+    if said == "yes":
+        yield ok("It is kept by NTP.")
+    elif said == "no":
+        yield warning("Nobody keeps this machine's clock: it is not synchronised.", do=KEEP_TIME)
+    else:
+        # In a container: its machine's.
+        yield ok("Whether it is kept by NTP is not known here.")
+
+
+def _said_by_timedatectl() -> str:
+    if not (program := shutil.which("timedatectl")):
+        return ""
+    try:
+        return subprocess.run(  # noqa: S603  nothing of anybody's is in it
+            [program, "show", "-p", "NTPSynchronized", "--value"],
+            capture_output=True,
+            text=True,
+            timeout=CONNECT_SECONDS,
+            check=False,
+        ).stdout.strip()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
 
 
 def examine_migrations() -> Iterator[Finding]:
@@ -180,6 +212,22 @@ def examine_queue() -> Iterator[Finding]:
         yield problem(said, do="Start more workers; see in their log what they are busy with.")
     else:
         yield ok(said)
+
+
+def examine_broker() -> Iterator[Finding]:
+    """Whether the broker answers that tells workers of tasks, where there is one."""
+    if settings.TASKS["default"]["BACKEND"] != "core.celery.CeleryBackend":
+        return
+    from .celery import waiting_messages  # noqa: PLC0415  made by its settings
+
+    messages = waiting_messages()
+    if messages is None:
+        yield problem(
+            "It does not answer: workers hear of no task.",
+            do="See CELERY_BROKER_URL, and that its server runs. Tasks wait in the database.",
+        )
+    else:
+        yield ok(f"It answers; {messages} message(s) wait.")
 
 
 def examine_cache() -> Iterator[Finding]:
@@ -247,17 +295,28 @@ def examine_media() -> Iterator[Finding]:
         yield ok("Kept in a bucket (MEDIA_STORAGE).")
         return
     place = Path(settings.MEDIA_ROOT)
+    do = "Make it the user's who runs the shop: chown -R duka: " + str(place)
+    yield from _folder(place, well=f"{place} can be written.", do=do)
+
+
+def _folder(place: Path, *, well: str, do: str) -> Iterator[Finding]:
+    """Say whether files can be made in a folder, and make none that stays."""
+    there = next(each for each in (place, *place.parents) if each.exists())
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place) as file:
+        with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"doctor")
     except OSError as error:
-        yield problem(
-            f"{place} cannot be written: {error.strerror}.",
-            do="Make it the user's who runs the shop: chown -R duka: " + str(place),
-        )
+        yield problem(f"{place} cannot be written: {error.strerror}.", do=do)
         return
-    yield ok(f"{place} can be written.")
+    if os.geteuid() == 0 and there.stat().st_uid != 0:
+        yield warning(
+            f"{there} is somebody else's, and root can write everywhere: this says nothing.",
+            do="Run it as the shop's user.",
+        )
+    elif there != place:
+        yield warning(f"{place} is not there yet.", do="It is made when it is first used.")
+    else:
+        yield ok(well)
 
 
 def examine_metrics() -> Iterator[Finding]:
@@ -270,17 +329,17 @@ def examine_metrics() -> Iterator[Finding]:
         yield ok("On; each process counts requests for itself (METRICS_DIR is not set).")
     else:
         place = Path(settings.METRICS_DIR)
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=place) as file:
-                file.write(b"doctor")
-        except OSError as error:
+        if place.is_dir() and not counting.has_room(str(place)):
             yield problem(
-                f"{place} cannot be written: {error.strerror}. Requests are not counted.",
-                do="Make it the user's who runs the shop, or set METRICS_DIR to another folder.",
+                f"{place} is full: requests are not counted.", do="Give it more room, or empty it."
             )
             return
-        yield ok(f"On; processes count together in {place}.")
+        yield from _folder(
+            place,
+            well=f"On; processes count together in {place}.",
+            do="Make it the user's who runs the shop, or set METRICS_DIR to another folder:"
+            " requests are not counted.",
+        )
 
 
 def examine_backups() -> Iterator[Finding]:

@@ -6,8 +6,11 @@ is left out and named in `duka_metrics_success`, and the others are there all th
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -26,8 +29,11 @@ from .errors import DomainError
 logger = logging.getLogger("duka.metrics")
 
 Reader = Callable[[], Iterator[Metric]]
-# For which the database may work at one statement: Prometheus waits 10 s for the whole.
+# Prometheus waits 10 s for the whole. So long may all parts take together, and the database work at
+# one statement: none begins that could end later.
+ALL_SECONDS = 8
 STATEMENT_SECONDS = 2
+FAILED = "the part %s of the numbers could not be read"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,7 @@ def register(reader: Reader, *, part: str = "", needs_database: bool = True) -> 
 
 class _AllParts(Collector):
     def collect(self) -> Iterator[Metric]:
+        last = time.monotonic() + ALL_SECONDS - STATEMENT_SECONDS
         success = GaugeMetricFamily(
             "duka_metrics_success",
             "0: this part of the numbers could not be read.",
@@ -64,8 +71,10 @@ class _AllParts(Collector):
         try:
             # The time limit is the transaction's, so that it holds behind PgBouncer as well.
             with deadline(STATEMENT_SECONDS, error=DomainError("The database takes too long.")):
-                up = True
-                read |= {part.name: _read(part) for part in _parts if part.needs_database}
+                for part in _parts:
+                    if part.needs_database:
+                        read[part.name] = _read_in_time(part, last)
+            up = True
         except (DatabaseError, InterfaceError, DomainError):
             # It is not there, or it went away meanwhile.
             connection.close()
@@ -77,15 +86,46 @@ class _AllParts(Collector):
         yield success
 
 
+class _TooLateError(Exception):
+    """There is no time left for another statement."""
+
+
+def _read_in_time(part: _Part, last: float) -> list[Metric] | None:
+    """Read a part from the database, unless a statement of it would begin after `last`.
+
+    Raises:
+        InterfaceError: the connection is lost, and so are all other parts.
+    """
+    try:
+        # Around what is read alone: what undoes it must run, however late it is.
+        with transaction.atomic(), connection.execute_wrapper(partial(_in_time, last)):
+            _refuse_after(last)
+            return list(part.read())
+    except _TooLateError:
+        logger.warning("no time was left for the part %s of the numbers", part.name)
+    except Exception as error:
+        logger.exception(FAILED, part.name)
+        if not connection.is_usable():
+            raise InterfaceError("The connection is lost.") from error
+    return None
+
+
+def _in_time(last: float, execute: Callable[..., Any], *statement: Any) -> Any:
+    _refuse_after(last)
+    return execute(*statement)
+
+
+def _refuse_after(last: float) -> None:
+    if time.monotonic() > last:
+        raise _TooLateError
+
+
 def _read(part: _Part) -> list[Metric] | None:
     try:
-        if not part.needs_database:
-            return list(part.read())
-        with transaction.atomic():
-            return list(part.read())
+        return list(part.read())
     except Exception:
         # Whatever it is: an alert that is not sent for a fault in another number helps nobody.
-        logger.exception("the part %s of the numbers could not be read", part.name)
+        logger.exception(FAILED, part.name)
         return None
 
 

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-_DAYS_LEFT = 14
-
 
 class Wrong(Exception):
     """What is not as it must be, in a sentence."""
@@ -52,8 +50,12 @@ class Answer:
 class Shop:
     """One caller's view of a shop."""
 
-    def __init__(self, url: str, *, ca: Path | None = None, seconds: float = 30) -> None:
+    def __init__(
+        self, url: str, *, ca: Path | None = None, seconds: float = 30, days: int = 14
+    ) -> None:
         self.url = url.rstrip("/")
+        # For which its certificate must last.
+        self.days = days
         self.parts = urlsplit(self.url)
         self.secure = self.parts.scheme == "https"
         self.context = ssl.create_default_context(cafile=str(ca) if ca else None)
@@ -99,7 +101,7 @@ def certificate(shop: Shop) -> None:
     ):
         ends = (wrapped.getpeercert() or {})["notAfter"]
     left = (ssl.cert_time_to_seconds(str(ends)) - time.time()) / 86400
-    if left < _DAYS_LEFT:
+    if left < shop.days:
         raise Wrong(f"The certificate ends in {left:.0f} days, on {ends}.")
 
 
@@ -178,10 +180,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog=".ci/smoke", description=__doc__)
     parser.add_argument("url", help="https://shop.example")
     parser.add_argument("--ca", type=Path, help="who signed the certificate, if nobody well known")
+    parser.add_argument("--days", type=int, default=14, help="the certificate must last (14)")
     parser.add_argument("--wait", type=float, default=60, help="seconds to try again (60)")
     given = parser.parse_args(arguments)
     wrong = 0
-    for name, found in look(Shop(given.url, ca=given.ca), wait=given.wait):
+    for name, found in look(Shop(given.url, ca=given.ca, days=given.days), wait=given.wait):
         print(f"{name}: {found or 'ok'}", flush=True)  # noqa: T201
         wrong += bool(found)
     return 1 if wrong else 0

@@ -37,8 +37,15 @@ def _filled(said: Any, variables: Mapping[str, str]) -> Any:
     if not isinstance(said, str):
         return said
     # Those within others first.
+    # `:-` takes an empty one for none as well, `-` does not.
     plain = re.sub(
-        r"\$\{(\w+):-([^${}]*)\}", lambda found: variables.get(found[1]) or found[2], said
+        r"\$\{(\w+)(:?)-([^${}]*)\}",
+        lambda found: (
+            found[3]
+            if found[1] not in variables or (found[2] and not variables[found[1]])
+            else variables[found[1]]
+        ),
+        said,
     )
     return plain if plain == said else _filled(plain, variables)
 

@@ -63,11 +63,14 @@ def give_python(machine: Machine) -> str:
          f"--directory={sys.base_prefix}", "."],
         capture_output=True, check=True,
     )  # fmt: skip
+    machine.run("mkdir /opt/python3.11")
     subprocess.run(
-        [*machine._within(), "/bin/sh", "-c",
-         "mkdir /opt/python3.11 && tar --extract --no-same-owner --directory=/opt/python3.11"],
+        [*machine._within(), "/bin/tar", "--extract", "--no-same-owner",
+         "--directory=/opt/python3.11"],
         input=archive.stdout, check=True,
     )  # fmt: skip
+    # It may have been built to look for its library where it was.
+    machine.run("echo /opt/python3.11/lib > /etc/ld.so.conf.d/python3.11.conf && /sbin/ldconfig")
     return "/opt/python3.11/bin/python3.11"
 
 

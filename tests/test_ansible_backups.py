@@ -135,7 +135,7 @@ class Shop:
         )
 
     def status(self) -> dict[str, Any]:
-        return json.loads((self.root / "var/lib/duka/backup.json").read_text())
+        return json.loads((self.root / "var/lib/duka-backup/backup.json").read_text())
 
 
 @pytest.fixture(scope="module", params=machines.RELEASES)
@@ -152,7 +152,7 @@ def shop(release: str, tmp_path: Path) -> Iterator[Shop]:
 
 
 def _said_by_the_doctor(shop: Shop, settings: Any) -> list[tuple[Level, str]]:
-    settings.BACKUP_STATUS_FILE = str(shop.root / "var/lib/duka/backup.json")
+    settings.BACKUP_STATUS_FILE = str(shop.root / "var/lib/duka-backup/backup.json")
     return [
         (finding.level, re.sub("ended .* ago", "ended … ago", finding.said))
         for finding in examine_backups()
@@ -172,6 +172,7 @@ def test_a_shop_comes_back_from_its_backups_as_it_was(shop, release, tmp_path, s
     _write(shop, "var/lib/duka/media/products/1.jpg", "a picture")
     _write(shop, "var/lib/duka/identity.json", "the keys")
     _write(shop, "etc/duka/secrets/SECRET_KEY", "the secret")
+    shop.machine.run("chown duka /var/lib/duka/identity.json")
     full = shop.play("backup.yml", duka_backup_kind="full")
     label = re.search(r"Backup (\d{8}-\d{6}F)\n", full.output)[1]
     assert (shop.status()["kind"], shop.status()["ok"]) == ("full", True)
@@ -200,6 +201,13 @@ def test_a_shop_comes_back_from_its_backups_as_it_was(shop, release, tmp_path, s
     refused = shop.play("restore.yml", check=False)
     assert (refused.status, refused.changed) == (2, 0)
     assert "Nothing was done." in refused.output
+    # A slip of the pen is said before anything is stopped.
+    slip = shop.play(
+        "restore.yml", check=False, duka_restore_confirm="yes", duka_restore_target="yesterday"
+    )
+    assert (slip.status, slip.changed) == (2, 0)
+    assert "not 'yesterday'" in slip.output
+    assert shop.machine.run("systemctl is-active duka-backup-files.timer").strip() == "active"
     shop.play("restore.yml", duka_restore_confirm="yes")
     assert shop.contents() == last
     assert _read(shop, "var/lib/duka/media/products/1.jpg") == "a picture"
@@ -230,10 +238,17 @@ def test_a_shop_comes_back_from_its_backups_as_it_was(shop, release, tmp_path, s
             check=True,
         )
         shop.machine.run("rm -rf /var/backups/duka")
+        _write(new, "var/lib/duka/identity.json", "the new machine's own keys")
+        # One Debian is set up before it is restored to, the other is empty.
+        if release == "bookworm":
+            _nothing_is_written_to_what_is_another_machines(new, str(playbook))
         new.play("restore.yml", duka_restore_confirm="yes", duka_restore_files="all")
         assert new.contents() == after
-        assert _read(new, "var/lib/duka/identity.json") == "the keys"
+        # As they were last, whatever the machine has made for itself.
+        assert _read(new, "var/lib/duka/identity.json") == "newer keys"
         assert _read(new, "etc/duka/secrets/SECRET_KEY") == "the secret"
+        assert new.machine.run("stat -c %U /var/lib/duka/identity.json").strip() == "duka"
+        assert new.machine.run("systemctl is-active duka-backup-files.timer").strip() == "active"
         assert (new.status()["kind"], new.status()["ok"]) == ("full", True)
         assert new.play(str(playbook)).changes == []
         # To the end of one backup, by its label.
@@ -285,3 +300,26 @@ def _a_backup_that_fails_is_seen(shop: Shop, settings: Any) -> None:
     assert level is Level.PROBLEM
     assert "The last one (diff backup by pgbackrest) ended … ago and failed: " in said
     shop.machine.run(f"chown postgres {folder}")
+
+    # Files alone that failed are forgotten when they are saved again; the database is not.
+    shop.machine.run(
+        "mv /etc/duka-backup/ours /tmp/ours; systemctl start duka-backup@files", check=False
+    )
+    assert (shop.status()["kind"], shop.status()["ok"]) == ("files", False)
+    shop.machine.run("mv /tmp/ours /etc/duka-backup/ours && systemctl start duka-backup@files")
+    assert shop.status() == status
+
+
+def _nothing_is_written_to_what_is_another_machines(new: Shop, playbook: str) -> None:
+    """Who sets up the new machine before it is restored loses nothing by it."""
+    before = _files_saved(new)
+    assert "this machine is NOT backed up" in new.play(playbook).output
+    assert new.machine.run("systemctl is-active duka-backup-files.timer", check=False) != "active\n"
+    new.machine.run("systemctl start duka-backup@files", check=False)
+    assert new.status()["ok"] is False
+    assert _files_saved(new) == before
+
+
+def _files_saved(shop: Shop) -> list[str]:
+    folder = shop.root / "var/backups/duka/files/snapshots"
+    return sorted(path.name for path in folder.iterdir())

@@ -107,9 +107,12 @@ def test_a_shop_comes_up_changes_releases_unnoticed_and_goes_back(
         customer, sku = _sell(shop)
         version = _assert_deploys(operator, shop, customer, sku, tmp_path)
         _assert_goes_back_by_itself(operator, shop, customer, sku, tmp_path)
+        _assert_keeps_settings_that_work(operator)
+        _assert_mends_workers(operator)
         _assert_one_at_a_time(operator, tmp_path)
         _assert_rolls_back(operator, shop, customer, sku, to=_first_of(operator, version))
         _assert_comes_back(operator, shop)
+        _assert_leaves_nothing_of_a_first_one(operator, tmp_path / "duka-0.3.3.tar.gz")
 
 
 def _first_of(operator: Operator, version: str) -> str:
@@ -128,6 +131,7 @@ def _assert_safe(machine: Machine, version: str) -> None:
     assert machine.run("stat -c '%U:%G %a' /etc/duka/duka.env /etc/duka/secrets/*") == (
         "root:duka 640\n" * 5
     )
+    assert machine.run("ls -A /etc/duka").split() == ["duka.env", "secrets"]
     # Nothing that the shop's user could change is run by it.
     owned = "find /srv/duka /usr/local/lib/duka -not -user root -o -perm /022 -not -type l"
     assert machine.run(owned) == ""
@@ -188,7 +192,17 @@ def _sell(shop: Shop) -> tuple[str, str]:
     assert [number in line["message"] for line in lines_said if line["logger"] == "duka.sms"] == [
         True
     ]
+    # Workers count where the web that is asked finds it.
+    wait_until(lambda: "duka_tasks_total{" in _numbers(shop), every=0.5)
     return customer, "MUG"
+
+
+def _numbers(shop: Shop) -> str:
+    return shop.machine.run(
+        "python3 -c 'import urllib.request as u; print(u.urlopen(u.Request("
+        '"http://127.0.0.1:8081/metrics", headers={"Authorization": "Bearer metrics-of-a-test"}'
+        ")).read().decode())'"
+    )
 
 
 def _assert_deploys(operator: Operator, shop: Shop, customer: str, sku: str, folder: Path) -> str:
@@ -249,16 +263,56 @@ class Migration(migrations.Migration):
         for version, (file, text) in broken.items():
             packed = pack_release(folder, version, {file: text})
             played = operator.play(
-                "deploy.yml", check=False, duka_release=str(packed), duka_ready_seconds=10
+                "deploy.yml",
+                check=False,
+                duka_release=str(packed),
+                duka_ready_seconds=10,
+                duka_backup_before_deploy=True,
             )
             assert played.status != 0
             said = re.sub(r"\s+", " ", played.output)
             assert f"Release {version} was not deployed. Release 0.2.0 goes on." in said
             assert reasons[version] in said
             operator.assert_runs("0.2.0")
+            # Only where there is something to migrate.
+            assert ("release : Back up the database" in played.changes) == (version == "0.3.1")
     assert callers.failures == []
     assert len(callers.placed) > 10
     assert operator.machine.run("basename $(readlink /srv/duka/previous)").startswith("0.1.0-")
+
+
+def _assert_keeps_settings_that_work(operator: Operator) -> None:
+    """Neither the settings nor the secrets are changed where the release refuses one of them."""
+    machine = operator.machine
+    everything = "sha256sum /etc/duka/duka.env /etc/duka/secrets/*"
+    before = machine.run(everything)
+    played = operator.play(
+        "site.yml",
+        check=False,
+        duka_secrets=operator.variables["duka_secrets"]
+        | {"METRICS_TOKEN": "another-of-a-test", "EMAIL_URL": "no-such-thing://"},
+    )
+    assert played.status != 0
+    assert machine.run(everything) == before
+    assert machine.run("ls -A /etc/duka").split() == ["duka.env", "secrets"]
+
+
+def _assert_mends_workers(operator: Operator) -> None:
+    """A deploy that was cut off after it had switched, and workers that nobody sees, are no end."""
+    machine = operator.machine
+    before = machine.run("basename $(readlink /srv/duka/previous)").strip()
+    machine.run(
+        f"ln -sfn /srv/duka/releases/{before} /srv/duka/current"
+        " && systemctl stop duka-worker@1 duka-worker@2 && systemctl restart duka-ticker"
+        " && ln -sfn /srv/duka/releases/0.2.0 /srv/duka/current"
+        " && /usr/local/bin/duka shell -c"
+        " 'from core.models import Worker; Worker.objects.all().delete()'"
+    )
+    played = operator.play("deploy.yml")
+    assert [name.removeprefix("release : ") for name in played.changes] == [
+        "Have them run the release's"
+    ] * len(UNITS)
+    operator.assert_runs("0.2.0")
 
 
 def _assert_one_at_a_time(operator: Operator, folder: Path) -> None:
@@ -291,6 +345,25 @@ def _assert_comes_back(operator: Operator, shop: Shop) -> None:
     wait_until(lambda: _is_ready(shop), every=0.5)
     operator.assert_runs(running)
     assert operator.machine.run("systemctl --failed --no-legend") == ""
+
+
+def _assert_leaves_nothing_of_a_first_one(operator: Operator, broken: Path) -> None:
+    """Its workers die, and there is no release before it."""
+    machine = operator.machine
+    enabled = "/etc/systemd/system -type l -name 'duka-[wt]*'"
+    machine.run(
+        "systemctl stop 'duka-*' && rm /srv/duka/current /srv/duka/previous"
+        f" && find {enabled} -delete && systemctl daemon-reload"
+    )
+    played = operator.play("deploy.yml", check=False, duka_release=str(broken))
+    assert played.status != 0
+    said = re.sub(r"\s+", " ", played.output)
+    assert "Release 0.3.3 was not deployed. " in said
+    assert "Broken worker" in said
+    assert operator.webs() == []
+    assert machine.run("ls /srv/duka").split() == ["releases", "venvs"]
+    assert machine.run("systemctl list-units --plain --no-legend 'duka-w*' 'duka-t*'") == ""
+    assert machine.run(f"find {enabled}") == ""
 
 
 def _is_ready(shop: Shop) -> bool:

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import re
 import runpy
 import socket
 import socketserver
@@ -37,7 +38,7 @@ def healthy(capsys):
     return ask
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "ops/compose/tls.yaml"])
+@pytest.mark.parametrize("name", ["compose.yaml", "ops/compose/compose.tls.yaml"])
 def test_a_compose_file_is_what_the_specification_asks_for(name):
     if not OPS.exists():
         pytest.skip("check-jsonschema is not installed: make test does that")
@@ -119,6 +120,34 @@ def test_what_somebody_sets_goes_before_what_compose_says():
     assert web["ports"] == ["127.0.0.1:8001:8000"]
     public = read_compose(SHOP_URL="https://shop.example")["services"]["web"]
     assert public["environment"]["SHOP_URL"] == "https://shop.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ("/etc/duka/secrets/SECRET_KEY", "/etc/duka/secrets/DATABASE_URL", "consolemail://")),
+        ({"SECRET_KEY_FILE": "/run/secrets/key", "DATABASE_URL_FILE": "/run/secrets/url"},
+         ("/run/secrets/key", "/run/secrets/url", "consolemail://")),
+        # What is set in its other form.
+        ({"SECRET_KEY_FILE": "", "DATABASE_URL_FILE": "", "EMAIL_URL": ""}, ("", "", "")),
+    ],
+)  # fmt: skip
+def test_a_secret_may_be_in_another_file_or_in_none(given, expected):
+    said = read_compose(**given)["services"]["web"]["environment"]
+    names = ("SECRET_KEY_FILE", "DATABASE_URL_FILE", "EMAIL_URL")
+    assert tuple(said[name] for name in names) == expected
+    # They are in env_file, and nothing goes before them.
+    assert {"SECRET_KEY", "DATABASE_URL", "EMAIL_URL_FILE"} & set(said) == set()
+
+
+@pytest.mark.parametrize("service", ["web", "worker", "ticker", "migrate"])
+def test_what_is_counted_has_a_small_file_system_of_its_own(service):
+    places = dict(each.split(":") for each in read_compose()["services"][service]["tmpfs"])
+    [folder] = re.findall(r"METRICS_DIR=(\S+)", (PROJECT / "Dockerfile").read_text())
+
+    assert places == {"/tmp": "mode=1777,size=256m", folder: "mode=1777,size=32m"}
+    # Mounted after what it lies in.
+    assert list(places) == ["/tmp", folder]
 
 
 def test_every_app_gets_into_the_image():

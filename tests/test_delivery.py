@@ -131,7 +131,14 @@ def test_a_release_runs_all_of_ci_first_and_names_what_the_image_takes():
     given = {line.split("=")[0] for line in build["build-args"].splitlines()}
     taken = set(re.findall(r"^ARG (\w+)", (PROJECT / "Dockerfile").read_text(), re.MULTILINE))
 
+    assert [*read(WORKFLOWS["release"])["on"]] == ["push"]
     assert release["ci"]["needs"] == "version"
+    assert [release[name].get("environment") for name in ("version", "image", "publish")] == [
+        None, "release", "release",
+    ]  # fmt: skip
+    checkout, *checks = release["version"]["steps"]
+    assert checkout["with"]["fetch-depth"] == 0
+    assert checks[0] == {"run": '.ci/release-commit "$TAG"'}
     assert release["image"]["needs"] == "ci"
     assert release["publish"]["needs"] == "image"
     assert given == taken
@@ -139,6 +146,47 @@ def test_a_release_runs_all_of_ci_first_and_names_what_the_image_takes():
     assert re.search(
         r"^ARG PYTHON_IMAGE=\S+:\S+$", (PROJECT / "Dockerfile").read_text(), re.MULTILINE
     )
+
+
+def test_only_a_tag_that_is_on_main_and_names_this_commit_is_released(tmp_path):
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(PROJECT / ".ci/release-commit", tmp_path / ".ci")
+    who = {
+        f"GIT_{one}_{what}": "a@b" for one in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+
+    def git(*words):
+        return subprocess.run(
+            ["git", *words], cwd=tmp_path, env=os.environ | who, check=True, capture_output=True, text=True
+        ).stdout.strip()  # fmt: skip
+
+    def commit():
+        git("commit", "--quiet", "--allow-empty", "--message=one")
+        return git("rev-parse", "HEAD")
+
+    def refusal(tag):
+        done = subprocess.run(
+            [tmp_path / ".ci/release-commit", tag], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode == 0) == (not done.stderr)
+        return done.stderr
+
+    git("init", "--quiet", "--initial-branch=main")
+    first = commit()
+    git("tag", "v1.0.0")
+    second = commit()
+    git("update-ref", "refs/remotes/origin/main", second)
+    git("tag", "--annotate", "--message=two", "v1.1.0")
+
+    assert refusal("v1.1.0") == ""
+    assert refusal("v1.0.0") == f"The tag v1.0.0 is on another commit, {first}.\n"
+    assert refusal("main") == "There is no tag main.\n"
+    git("checkout", "--quiet", "--detach", "v1.0.0")
+    # An older one, as long as it is on main.
+    assert refusal("v1.0.0") == ""
+    beside = commit()
+    git("tag", "v1.0.1")
+    assert refusal("v1.0.1") == f"{beside} is not on main.\n"
 
 
 def test_production_comes_after_staging_by_the_same_steps():
@@ -157,6 +205,10 @@ def test_production_comes_after_staging_by_the_same_steps():
     for name in played:
         assert (PROJECT / "ansible" / name).exists()
     action = read(GITHUB / "actions/deploy/action.yml")
+    fetch = next(
+        step["run"] for step in action["runs"]["steps"] if "gh attestation" in step.get("run", "")
+    )
+    assert '--source-ref "refs/tags/v$VERSION"' in fetch
     given = set(staging["steps"][-1]["with"])
     assert given == set(action["inputs"])
 
@@ -170,6 +222,7 @@ def test_dependabot_looks_after_each_place_that_names_versions():
 
     assert looked == {
         ("uv", "/requirements"), ("docker", "/"), ("docker-compose", "/"),
+        ("docker-compose", "/ops/compose"),
         ("github-actions", "/"), ("github-actions", "/.github/actions/*"),
         ("npm", "/tests/node_provider"),
     }  # fmt: skip
@@ -201,7 +254,7 @@ def project(tmp_path):
     (tmp_path / ".venv").symlink_to(PROJECT / ".venv")
     (tmp_path / ".gitignore").write_text(".venv\n")
     (tmp_path / "Dockerfile").write_text("FROM docker.io/library/python:3.11-slim-bookworm\n")
-    for name in ("compose.yaml", "ops/compose/tls.yaml"):
+    for name in ("compose.yaml", "ops/compose/compose.tls.yaml"):
         (tmp_path / name).write_text("services: {web: {image: 'duka:1'}}\n")
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     return tmp_path

@@ -88,7 +88,10 @@ def playbooks(folder: Path) -> Path:
     """Playbooks that a real Ansible runs, which write down that they were."""
     ansible = folder / "ansible"
     ansible.mkdir()
-    for name, word in (("deploy", "{{ duka_release }}"), ("rollback", "back")):
+    for name, word in (
+        ("deploy", "{{ duka_release }}"),
+        ("rollback", "back to {{ duka_version }}"),
+    ):
         (ansible / f"{name}.yml").write_text(f"""
 - hosts: all
   connection: local
@@ -99,6 +102,11 @@ def playbooks(folder: Path) -> Path:
         line: "{word}"
         create: true
         mode: "0600"
+    - ansible.builtin.copy:
+        content: "0.1.0\\n"
+        dest: "{{{{ duka_replaced_file }}}}"
+        mode: "0600"
+      when: duka_replaced_file is defined and "{folder}/same" is not exists
 """)
     (folder / "inventory").write_text(
         f"shop ansible_connection=local ansible_python_interpreter={sys.executable}\n"
@@ -142,16 +150,29 @@ def test_a_shop_is_looked_at_from_outside_and_a_deployment_that_fails_goes_back(
         ends = dict(smoke.look(smoke.Shop(soon, ca=tmp_path / "short.pem"), wait=0))
         assert ends["certificate"].startswith("The certificate ends in 3 days, on ")
         assert ends["alive"] == ""
+        ends = dict(smoke.look(smoke.Shop(soon, ca=tmp_path / "short.pem", days=0), wait=0))
+        assert ends["certificate"] == ""
 
         Worker.objects.all().delete()
         did.unlink()
         failed = deploy("0")
         assert failed.returncode == 1, failed.stdout + failed.stderr
-        assert did.read_text() == f"{release}\nback\n"
+        assert did.read_text() == f"{release}\nback to 0.1.0\n"
         assert f"ready: {url}/readyz answers 503, not 200: " in failed.stdout
         assert failed.stderr == (
             "What was deployed does not answer as it must: back to the release before.\n"
             "The release before does not either.\n"
+        )
+
+        # One that was there already, which going back would not mend.
+        did.unlink()
+        (tmp_path / "same").touch()
+        failed = deploy("0")
+        assert failed.returncode == 1, failed.stdout + failed.stderr
+        assert did.read_text() == f"{release}\n"
+        assert failed.stderr == (
+            "The shop does not answer as it must, and no release was replaced:"
+            " there is nothing to go back to.\n"
         )
 
     gone = run(".ci/smoke", url, "--ca", ca, "--wait=0")

@@ -1,8 +1,11 @@
 """Checks of signing in for `manage.py doctor`."""
 
 from collections.abc import Iterator
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import requests
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
@@ -11,6 +14,7 @@ from accounts.oidc import keyring
 from accounts.oidc.discovery import fetch_json
 from accounts.oidc.errors import ProviderUnavailableError
 from core.doctor import Finding, ok, problem, warning
+from core.examining import CLOCK_SECONDS, KEEP_TIME
 
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
@@ -79,6 +83,35 @@ def examine_issuer() -> Iterator[Finding]:
         )
     else:
         yield ok(f"{issuer} says who it is, and shows {len(keys)} key(s).")
+
+
+def examine_issuer_clock() -> Iterator[Finding]:
+    """Our clock beside an outside issuer's: the database's may be the same as ours."""
+    if settings.OIDC_EMBEDDED:
+        return
+    began = timezone.now().timestamp()
+    try:
+        answer = requests.get(
+            f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration",
+            timeout=settings.OIDC_TIMEOUT,
+            allow_redirects=False,
+        )
+        there = parsedate_to_datetime(answer.headers["Date"]).replace(tzinfo=UTC).timestamp()
+        # What a proxy had kept.
+        there += int(answer.headers.get("Age", 0))
+    except (requests.RequestException, LookupError, ValueError):
+        # Whether it answers is said by `examine_issuer`.
+        yield ok("The issuer does not tell the time.")
+        return
+    # It was said between these two.
+    apart = max(began - there, there - timezone.now().timestamp(), 0)
+    if apart > CLOCK_SECONDS:
+        yield problem(
+            f"The issuer's clock and ours are {apart:.0f} s apart: tokens may be refused.",
+            do=KEEP_TIME,
+        )
+    else:
+        yield ok("The issuer's clock and ours say the same.")
 
 
 def _ids(keys: object) -> set[object]:

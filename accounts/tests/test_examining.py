@@ -1,12 +1,15 @@
 """What `manage.py doctor` finds of signing in."""
 
 import json
+import re
 import threading
+import time
+from email.utils import formatdate
 
 import pytest
 
 from accounts.oidc import keyring
-from accounts.services.examining import examine_identity, examine_issuer
+from accounts.services.examining import examine_identity, examine_issuer, examine_issuer_clock
 from accounts.tests.provider import make_key, provider_for
 from core import doctor
 
@@ -37,6 +40,29 @@ def test_an_issuer_that_is_well(outside):
     assert said(examine_identity) == [
         ("ok", f"People sign in at {outside.issuer}; it has the keys.")
     ]
+
+
+def test_the_issuers_clock_is_compared_with_ours(outside, settings, monkeypatch):
+    well = [("ok", "The issuer's clock and ours say the same.")]
+    handler = outside.server.RequestHandlerClass
+    assert said(examine_issuer_clock) == well
+
+    # It is ten minutes behind; or a proxy has kept its answer for so long.
+    then = formatdate(time.time() - 600, usegmt=True)
+    monkeypatch.setattr(handler, "date_time_string", lambda self, timestamp=None: then)
+    [(level, sentence)] = said(examine_issuer_clock)
+    assert level == "problem"
+    assert re.fullmatch(
+        r"The issuer's clock and ours are \d+ s apart: tokens may be refused.", sentence
+    )
+    monkeypatch.setattr(handler, "date_time_string", lambda self, timestamp=None: "soon")
+    assert said(examine_issuer_clock) == [("ok", "The issuer does not tell the time.")]
+    kept = f"{formatdate(time.time() - 600, usegmt=True)}\r\nAge: 600"
+    monkeypatch.setattr(handler, "date_time_string", lambda self, timestamp=None: kept)
+    assert said(examine_issuer_clock) == well
+
+    settings.OIDC_EMBEDDED = True
+    assert said(examine_issuer_clock) == []
 
 
 def test_an_issuer_that_calls_itself_otherwise(outside):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import socket
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from core import doctor, examining, jobs, untold
+from core import celery, counting, doctor, examining, jobs, untold
 from core.doctor import Level, ok, problem, warning
 from core.models import PeriodicJob
 from core.tests.races import at_once
@@ -127,6 +128,30 @@ def test_no_finding_says_a_secret(checks, settings, monkeypatch):
     ]
     settings.SHOP_URL = "http://[::broken"
     assert untold.without_secrets("fine") == "fine"
+
+
+def test_settings_that_refuse_say_no_secret(monkeypatch, tmp_path):
+    (tmp_path / "key").write_text("key-of-a-file\n")
+    (tmp_path / "database").write_text("postgres://duka:pass-of-a-file@db/shop\n")
+    (tmp_path / "other").write_text("no-secret-at-all\n")
+    monkeypatch.setenv("SECRET_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "database"))
+    monkeypatch.setenv("IDENTITY_FILE", str(tmp_path / "other"))
+    monkeypatch.setenv("METRICS_TOKEN_FILE", str(tmp_path / "not-there"))
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", "older-key-1, older-key-2")
+
+    [refused] = doctor.refused(
+        "Not key-of-a-file, pass-of-a-file, older-key-1 or older-key-2, but no-secret-at-all."
+    )
+
+    [finding] = refused.findings
+    assert (finding.level, finding.said) == ("problem", "Not …, …, … or …, but no-secret-at-all.")
+
+
+def test_keys_of_before_are_secrets_too(settings):
+    settings.SECRET_KEY_FALLBACKS = ["signed-before-1"]
+
+    assert untold.without_secrets("by signed-before-1") == "by …"
 
 
 def test_findings_are_for_people_and_for_programs():
@@ -291,6 +316,56 @@ def test_a_queue_that_nobody_empties(monkeypatch):
     assert levels(examining.examine_queue) == ["problem"]
 
 
+def test_a_broker_is_asked_where_there_is_one(settings, monkeypatch):
+    assert said(examining.examine_broker) == []
+    settings.TASKS = {"default": {"BACKEND": "core.celery.CeleryBackend", "QUEUES": []}}
+    # Nobody listens there.
+    monkeypatch.setattr(celery, "app", celery.Celery("tests", fixups=[]))
+    monkeypatch.setattr(celery, "_quiet_until", 0.0)
+    celery.app.conf.update(
+        broker_url="redis://127.0.0.1:1/0",
+        broker_transport_options={"max_retries": 1, "interval_start": 0},
+    )
+
+    [finding] = examining.examine_broker()
+
+    assert (finding.level, finding.said) == (
+        "problem",
+        "It does not answer: workers hear of no task.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("printed", "kept", "expected"),
+    [
+        ("yes", False, ok("It is kept by NTP.")),
+        ("no", True, ok("It is kept by NTP.")),
+        ("no", False, warning("Nobody keeps this machine's clock: it is not synchronised.", do=examining.KEEP_TIME)),
+        ("", False, ok("Whether it is kept by NTP is not known here.")),
+        (None, False, ok("Whether it is kept by NTP is not known here.")),
+    ],
+)  # fmt: skip
+def test_whether_somebody_keeps_the_clock(monkeypatch, tmp_path, printed, kept, expected):
+    # A test cannot stop the clock of its machine: what is asked about it says what it would.
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(examining, "CLOCK_KEPT", tmp_path / "synchronized")
+    if printed is not None:
+        (tmp_path / "timedatectl").write_text(f"#!/bin/sh\necho {printed}\n")
+        (tmp_path / "timedatectl").chmod(0o755)
+    if kept:
+        (tmp_path / "synchronized").touch()
+
+    assert list(examining.examine_clock()) == [expected]
+
+
+def test_a_program_that_cannot_run_says_nothing_of_the_clock(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "timedatectl").write_text("no program")
+    (tmp_path / "timedatectl").chmod(0o755)
+
+    assert examining._said_by_timedatectl() == ""
+
+
 @pytest.mark.django_db
 def test_a_cache_that_is_away_or_forgets(settings):
     assert said(examining.examine_cache) == ["What is put in comes out."]
@@ -320,7 +395,14 @@ def test_a_disk_on_which_little_is_left(settings, monkeypatch):
 
 def test_uploads_that_nobody_can_write(settings, tmp_path):
     settings.MEDIA_ROOT = str(tmp_path / "media")
+    # Nothing is made by looking.
+    assert list(examining.examine_media()) == [
+        warning(f"{tmp_path}/media is not there yet.", do="It is made when it is first used.")
+    ]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "media").mkdir()
     assert said(examining.examine_media) == [f"{tmp_path}/media can be written."]
+    assert list((tmp_path / "media").iterdir()) == []
     (tmp_path / "file").write_text("")
     settings.MEDIA_ROOT = str(tmp_path / "file" / "media")
     assert said(examining.examine_media) == [
@@ -333,18 +415,36 @@ def test_uploads_that_nobody_can_write(settings, tmp_path):
     assert said(examining.examine_media) == ["Kept in a bucket (MEDIA_STORAGE)."]
 
 
-def test_numbers_that_nobody_reads_or_counts(settings, tmp_path):
+def test_numbers_that_nobody_reads_or_counts(settings, tmp_path, monkeypatch):
     settings.METRICS_TOKEN = ""
     assert levels(examining.examine_metrics) == ["warning"]
     settings.METRICS_TOKEN = "0123456789abcdef"
     assert levels(examining.examine_metrics) == ["ok"]
     settings.METRICS_DIR = str(tmp_path / "metrics")
+    assert levels(examining.examine_metrics) == ["warning"]
+    assert not (tmp_path / "metrics").exists()
+    (tmp_path / "metrics").mkdir()
     assert said(examining.examine_metrics) == [
         f"On; processes count together in {tmp_path}/metrics."
+    ]
+    monkeypatch.setattr(counting, "_ROOM", 1024**6)
+    assert said(examining.examine_metrics) == [
+        f"{tmp_path}/metrics is full: requests are not counted."
     ]
     (tmp_path / "file").write_text("")
     settings.METRICS_DIR = str(tmp_path / "file")
     assert levels(examining.examine_metrics) == ["problem"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to somebody else: needs root")
+def test_root_is_told_that_it_is_not_the_shop(settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    (tmp_path / "media").mkdir()
+    os.chown(tmp_path / "media", 10001, 10001)
+
+    [finding] = examining.examine_media()
+
+    assert (finding.level, finding.do) == ("warning", "Run it as the shop's user.")
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,59 @@ def test_a_part_that_takes_too_long_is_ended(numbers, monkeypatch):
     assert told("duka_metrics_success") == {("things",): 1, ("slow",): 0}
 
 
+def test_what_would_end_too_late_is_left_out_and_named(numbers, monkeypatch, caplog):
+    monkeypatch.setattr(metrics, "ALL_SECONDS", metrics.STATEMENT_SECONDS + 0.2)
+    after = []
+
+    def asks_for_ever():
+        for _ in range(10_000):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.05)")
+        yield from ()
+
+    metrics.register(asks_for_ever, part="many")
+    metrics.register(lambda: after, part="after")
+    metrics.register(list, part="own", needs_database=False)
+
+    success = told("duka_metrics_success")
+
+    assert success == {("things",): 1, ("many",): 0, ("after",): 0, ("own",): 1}
+    assert told("duka_database_up") == {(): 1}
+    assert "no time was left for the part after of the numbers" in caplog.text
+    assert "no time was left for the part many of the numbers" in caplog.text
+
+
+def test_a_connection_that_is_lost_ends_it_and_is_said_once(numbers, caplog):
+    asked = []
+
+    def dies():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        yield from ()
+
+    def after():
+        asked.append("after")
+        yield from ()
+
+    metrics.register(dies, part="dies")
+    metrics.register(after, part="after")
+
+    [answer] = at_once([ask])
+    lines = answer.content.decode().splitlines()
+
+    assert "duka_database_up 0.0" in lines
+    # What was read before is true.
+    assert [line for line in lines if line.startswith("duka_metrics_success{")] == [
+        'duka_metrics_success{part="things"} 1.0',
+        'duka_metrics_success{part="dies"} 0.0',
+        'duka_metrics_success{part="after"} 0.0',
+    ]
+    assert asked == []
+    assert [each.message for each in caplog.records if each.name == "duka.metrics"] == [
+        "the part dies of the numbers could not be read"
+    ]
+
+
 def test_without_the_database_it_says_so_and_what_it_knows_itself(settings):
     def without_database():
         connection.close()

@@ -217,3 +217,53 @@ def test_counting_in_a_folder_goes_on_where_files_are_not_understood(tmp_path, s
         "histogram_0.db",
         "lock",
     ]
+
+
+# What a process does first of all is to log an error; then it says that it lives.
+LOGS_AN_ERROR = """
+import logging, os, pathlib, sys
+folder = pathlib.Path(os.environ["METRICS_DIR"])
+if os.environ["DAMAGE"]:
+    damaged = folder / f"counter_{os.getpid()}.db"
+    damaged.write_bytes(bytes.fromhex(os.environ["DAMAGE"]))
+logging.getLogger("duka.tests").error("boom")
+print("lives on")
+"""
+
+
+@pytest.mark.parametrize(
+    ("below", "damage"),
+    [
+        ("file/below", ""),
+        # Shorter than its own head: struct.error.
+        ("", "40"),
+        # Says of a key that it is longer than the file: RuntimeError.
+        ("", "4000000000000000ffffff7f" + "00" * 52),
+        # A key that is no text: ValueError.
+        ("", "2800000000000000" + "04000000ffffffff" + "00" * 48),
+    ],
+)
+def test_a_line_of_the_log_ends_nothing_where_nothing_can_be_counted(tmp_path, below, damage):
+    (tmp_path / "file").write_text("no folder")
+    env = {"METRICS_DIR": str(tmp_path / below), "DAMAGE": damage}
+    with spawn_manage("shell", "-c", LOGS_AN_ERROR, env=env) as command:
+        assert command.process.wait(120) == 0, command.log()
+        assert command.log().splitlines()[-1] == "lives on"
+        assert "boom" in command.log()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system of its own: needs root")
+def test_a_full_folder_kills_no_process(tmp_path):
+    # The mount is the process's own, and goes with it.
+    inside = (
+        f"mount -t tmpfs -o size=2m tmpfs {tmp_path} && "
+        f"(dd if=/dev/zero of={tmp_path}/fill bs=4k status=none || true) && "
+        f'exec {sys.executable} manage.py shell -c "$CODE"'
+    )
+    env = {"METRICS_DIR": str(tmp_path), "DAMAGE": "", "CODE": LOGS_AN_ERROR}
+    with spawn("unshare", "--mount", "sh", "-ec", inside, env=env) as command:
+        # Not -7, SIGBUS.
+        assert command.process.wait(120) == 0, command.log()
+        assert "No space left on device" in command.log()
+        assert command.log().splitlines()[-1] == "lives on"
+    assert list(tmp_path.iterdir()) == []

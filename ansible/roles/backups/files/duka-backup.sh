@@ -70,6 +70,7 @@ forget_files() {
   done
 }
 
+# Of files alone: that they failed is told, that they worked again gives what was said of the database.
 tell() {  # KIND OK
   local error
   # What could not stand in a JSON string is left out.
@@ -77,6 +78,13 @@ tell() {  # KIND OK
   printf '{"finished_at": "%s", "tool": "pgbackrest", "kind": "%s", "ok": %s, "error": "%s"}\n' \
     "$(date --utc +%Y-%m-%dT%H:%M:%SZ)" "$1" "$2" "$error" >"$status.new"
   chmod 0644 "$status.new"
+  [ "$1" = files ] || cp --preserve=mode "$status.new" "$status.database"
+  mv "$status.new" "$status"
+}
+
+tell_of_database() {
+  [ -e "$status.database" ] || return 0
+  cp --preserve=mode "$status.database" "$status.new"
   mv "$status.new" "$status"
 }
 
@@ -97,14 +105,17 @@ esac
 # One at a time; the second waits.
 exec 9</etc/duka-backup
 flock 9
-[ "$kind" = files ] || save_database "$kind"
-save_files
-[ "$kind" = files ] || forget_files
+if [ -e /etc/duka-backup/ours ]; then
+  [ "$kind" = files ] || save_database "$kind"
+  save_files
+  [ "$kind" = files ] || forget_files
+else
+  failures+=("The repository holds another cluster's backups: restore.yml, or move them away")
+fi
 
 if ((${#failures[@]})); then
   tell "$kind" false
   printf 'FAILED: %s\n' "${failures[@]}" >&2
   exit 1
 fi
-# The files alone are no news of the database.
-[ "$kind" = files ] || tell "$kind" true
+if [ "$kind" = files ]; then tell_of_database; else tell "$kind" true; fi
