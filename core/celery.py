@@ -17,6 +17,7 @@ from celery import Celery
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now, Random
+from kombu import Exchange, Queue
 
 from .task_backends import DatabaseBackend
 
@@ -37,6 +38,23 @@ ANSWER_SECONDS = 3.0
 _quiet_until = 0.0
 
 
+def _is_redis() -> bool:
+    return bool(settings.CELERY_BROKER_URL.startswith("redis"))
+
+
+def _queue() -> Queue:
+    """Return where the messages go, and how they are taken.
+
+    A worker of RabbitMQ holds one message until it is done with it, so that the others go to those
+    who have time. One of Redis takes one when it has time, and that is that: where it could not
+    acknowledge a message, as Redis had gone meanwhile, kombu would wait for that for ever, and take
+    no other.
+    """
+    name = settings.CELERY_QUEUE
+    exchange = Exchange(name, type="direct")  # type: ignore[no-untyped-call]
+    return Queue(name, exchange, routing_key=name, no_ack=_is_redis())  # type: ignore[no-untyped-call]
+
+
 def _options() -> dict[str, Any]:
     """What the two brokers are told, and how long we wait for them."""
     # Without these kombu tries for ever to reach a broker that is down.
@@ -46,11 +64,8 @@ def _options() -> dict[str, Any]:
         "interval_step": 0.1,
         "interval_max": 0.1,
     }
-    if settings.CELERY_BROKER_URL.startswith("redis"):
+    if _is_redis():
         return options | {
-            # A message that was not acknowledged comes again after so long; it is late for
-            # nobody, as the ticker has sent another.
-            "visibility_timeout": 3600,
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": ANSWER_SECONDS,
             "socket_keepalive": True,
@@ -73,12 +88,11 @@ app.conf.update(
     # A worker waits for its broker for as long as it takes.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    task_queues=[_queue()],
     task_default_queue=settings.CELERY_QUEUE,
     task_serializer="json",
     accept_content=["json"],
     task_ignore_result=True,
-    # Acknowledged when it is done, so that a worker holds one message and the others go to those
-    # who have time.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,

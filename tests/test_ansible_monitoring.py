@@ -122,8 +122,10 @@ def test_prometheus_reads_the_shop_and_somebody_is_told(machine, tmp_path):
     machine.run("amtool --alertmanager.url=http://127.0.0.1:9093 alert add Drill severity=page")
 
     def told() -> list[dict[str, str]]:
-        posted = machine.run("cat /tmp/told", check=False).splitlines()
-        labels = [alert["labels"] for line in posted for alert in json.loads(line)["alerts"]]
+        posted = machine.run("cat /tmp/told", check=False).split("\n")
+        labels = [
+            alert["labels"] for line in posted if line for alert in json.loads(line)["alerts"]
+        ]
         return [each for each in labels if each["alertname"] == "Drill"]
 
     wait_until(told, every=1)
