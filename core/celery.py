@@ -7,6 +7,7 @@ Nothing depends on Celery's own acknowledgements, time limits, retries or result
 """
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +18,7 @@ from celery import Celery
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now, Random
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 from .task_backends import DatabaseBackend
 
@@ -34,6 +35,13 @@ QUIET_SECONDS = 5.0
 # Sockets: an order whose wake-up hangs would hang with it.
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
+
+# Seconds of silence, seconds between two questions, questions without an answer (Linux).
+KEEPALIVE = {
+    getattr(socket, name): value
+    for name, value in {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}.items()
+    if hasattr(socket, name)
+}
 
 _quiet_until = 0.0
 
@@ -69,6 +77,9 @@ def _options() -> dict[str, Any]:
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": ANSWER_SECONDS,
             "socket_keepalive": True,
+            # A worker that waits for work sends nothing: else it would notice only after two hours
+            # that the broker's machine is gone.
+            "socket_keepalive_options": KEEPALIVE,
         }
     return options | {
         # Published means: the broker says that it has it.
@@ -139,17 +150,19 @@ class CeleryBackend(DatabaseBackend):
         """
         from django_tasks_db.models import DBTaskResult  # noqa: PLC0415  # as in `task_backends`
 
-        waiting = DBTaskResult.objects.ready().filter(
-            backend_name=self.alias, enqueued_at__lt=Now() - PATIENCE
-        )
-        if not (count := waiting.count()):
+        ready = DBTaskResult.objects.ready().filter(backend_name=self.alias)
+        waiting = ready.filter(enqueued_at__lt=Now() - PATIENCE)
+        if not waiting.exists():
             return 0
-        if (messages := waiting_messages()) is None or messages >= count:
+        if (messages := waiting_messages()) is None:
+            return 0
+        # Of all: messages of young rows must not stand for those that old rows have lost.
+        if (missing := ready.count() - messages) <= 0:
             # The workers are busy; each row has its message.
             return 0
         # Nobody knows which have none, so some by chance: a second message is nothing, and none
         # is left out for ever.
-        some = waiting.order_by(Random())[: min(count - messages, AT_ONCE)]
+        some = waiting.order_by(Random())[: min(missing, AT_ONCE)]
         sent = 0
         for task_id, path in some.values_list("pk", "task_path"):
             if not send(str(task_id), path):
