@@ -22,6 +22,17 @@ RELEASES = ("bookworm", "trixie")
 _PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,python3,sudo,iproute2,ca-certificates,cron"
 _TREES = Path(os.environ.get("DUKA_MACHINES", "/var/cache/duka-machines"))
 _NETWORK = "10.213"
+_GROUPS = Path("/sys/fs/cgroup")
+# nspawn makes the machine's control groups within its own: two machines in the same would take
+# each other's services for their own. Some of the older kinds want to be set up first: without.
+_IN_A_GROUP = f"""
+for kind in {_GROUPS} {_GROUPS}/*; do
+  if [ -w "$kind/cgroup.procs" ]; then
+    mkdir -p "$kind/$0" && {{ echo $$ > "$kind/$0/cgroup.procs"; }} 2>/dev/null
+  fi
+done
+exec "$@"
+"""
 
 
 def why_not() -> str:
@@ -113,9 +124,12 @@ def spawn_machine(release: str, folder: Path) -> Iterator[Machine]:
         _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
         _furnish(root, key)
         log = stack.enter_context((folder / "boot.log").open("wb"))
+        name = f"duka-{os.getpid()}-{release}"
+        stack.callback(_remove_groups, name)
         process = subprocess.Popen(
-            ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--directory={root}",
-             f"--machine=duka-{os.getpid()}-{release}", "--hostname=shop", "--private-network",
+            ["sh", "-c", _IN_A_GROUP, name,
+             "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--directory={root}",
+             f"--machine={name}", "--hostname=shop", "--private-network",
              "--console=pipe", "--resolv-conf=off", "--timezone=off", "--boot"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             # Debian 13's systemd wants this word where a kernel still has the older cgroups.
@@ -135,6 +149,14 @@ def spawn_machine(release: str, folder: Path) -> Iterator[Machine]:
             every=0.2,
         )
         yield machine
+
+
+def _remove_groups(name: str) -> None:
+    for kind in (_GROUPS, *_GROUPS.iterdir()):
+        folders = sorted((kind / name).rglob("*/"), reverse=True) if (kind / name).is_dir() else []
+        for folder in [*folders, kind / name]:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _leader(nspawn: int) -> int:

@@ -35,7 +35,8 @@ def test_reminders_shipments_repairs_and_uploads(kind, request, brokers: Brokers
     Booking.objects.update(reminded_of=None)
     shipment = ShipmentFactory.create(carrier="parcelpost")
     table.insert(job_id=7)
-    upload = upload_of(csv_of(*({"code": f"U{n}", "name": f"Uploaded {n}"} for n in range(200))))
+    people = [{"code": f"U{n}", "name": f"P{n}", "phone": f"07330{n:05}"} for n in range(200)]
+    upload = upload_of(csv_of(*people))
     with contextlib.ExitStack() as stack:
         gateway = stack.enter_context(spawn_gateway(tmp_path))
         env = gateway.env | carrier.keys.environment(carrier.url) | table.env
@@ -47,7 +48,7 @@ def test_reminders_shipments_repairs_and_uploads(kind, request, brokers: Brokers
             sent = Message.objects.filter(status="sent").exclude(subject="order")
             return set(sent.values_list("event", "reference"))
 
-        wait_until(lambda: Job.objects.exists())
+        wait_until(Job.objects.exists)
         wait_until(lambda: ("booking.reminder", str(booking.pk)) in told())
         wait_until(lambda: Shipment.objects.get(pk=shipment.pk).status == "sent")
         wait_until(lambda: Upload.objects.get(pk=upload.pk).status == "done")
@@ -56,5 +57,5 @@ def test_reminders_shipments_repairs_and_uploads(kind, request, brokers: Brokers
     assert [entry["call"] for entry in carrier.book() if entry["number"] == shipment.number] == [
         "send"
     ]
-    assert Job.objects.get().key == "7"
+    assert Job.objects.get().key == 7
     assert Customer.objects.filter(code__startswith="U").count() == 200
