@@ -4,7 +4,7 @@ export PORT ?= 8000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run test check audit licences format schema lock release lambda clean
+.PHONY: help run test machines check audit licences format schema lock release lambda clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -16,6 +16,9 @@ run: .venv/run.stamp ## Run the shop at http://127.0.0.1:8000 (PORT=8001 make ru
 test: .venv/dev.stamp .venv/lambda.stamp .venv/ops.stamp ## Run all tests with the coverage gate (ARGS="orders -k stock" for some of them)
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
+
+machines: .venv/dev.stamp .venv/ops.stamp ## Run the tests that deploy and restore on Debian machines (root; many minutes)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m whole_machine tests
 
 check: .venv/dev.stamp .venv/ops.stamp ## Format, lint, types, imports, migrations, drift of the two schemas, delivery
 	$(BIN)/ruff format --check .

@@ -26,6 +26,7 @@ from .machines import Machine, spawn_machine
 from .processes import PROJECT, wait_until
 
 pytestmark = [
+    pytest.mark.whole_machine,
     pytest.mark.slow,
     pytest.mark.skipif(
         bool(machines.why_not() or ansible.why_not()),
@@ -99,8 +100,6 @@ def test_a_shop_comes_up_changes_releases_unnoticed_and_goes_back(
         operator.assert_runs(version)
         _assert_safe(machine, version)
         assert operator.play("site.yml").changes == []
-        if release != "bookworm":
-            assert operator.play("site.yml", "--check").status == 0
 
         shop = Shop(machine, machine.run("cat /etc/nginx/duka/tls/certificate.pem"))
         _assert_answers(shop)
@@ -309,9 +308,10 @@ def _assert_mends_workers(operator: Operator) -> None:
         " 'from core.models import Worker; Worker.objects.all().delete()'"
     )
     played = operator.play("deploy.yml")
-    assert [name.removeprefix("release : ") for name in played.changes] == [
-        "Have them run the release's"
-    ] * len(UNITS)
+    changes = [name.removeprefix("release : ") for name in played.changes]
+    # Those that were refused go by and by, too.
+    changes = [name for name in changes if name != "Remove the oldest"]
+    assert changes == ["Have them run the release's"] * len(UNITS)
     operator.assert_runs("0.2.0")
 
 
