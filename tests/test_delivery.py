@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,8 @@ def test_only_a_tag_that_is_on_main_and_names_this_commit_is_released(tmp_path):
         ).stdout.strip()  # fmt: skip
 
     def commit():
-        git("commit", "--quiet", "--allow-empty", "--message=one")
+        # Its own words: two of one second would else be the same commit.
+        git("commit", "--quiet", "--allow-empty", f"--message={uuid.uuid4()}")
         return git("rev-parse", "HEAD")
 
     def refusal(tag):

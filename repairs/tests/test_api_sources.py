@@ -275,7 +275,8 @@ def test_collecting_now_makes_it_due_and_wakes_a_worker(
     assert response.json()["name"] == "workshop"
     assert source.next_at <= clock.now()
     [woken] = DBTaskResult.objects.filter(task_path=collect_source.module_path)
-    assert woken.args_kwargs == {"args": [], "kwargs": {"source_id": source.pk}}
+    assert woken.args_kwargs["args"] == []
+    assert woken.args_kwargs["kwargs"] == {"source_id": source.pk}
     # The worker's own work.
     sqlite_table.insert(job_id=5)
     collect_source.call(**woken.args_kwargs["kwargs"])
