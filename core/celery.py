@@ -59,8 +59,8 @@ def _queue() -> Queue:
     no other.
     """
     name = settings.CELERY_QUEUE
-    exchange = Exchange(name, type="direct")  # type: ignore[no-untyped-call]
-    return Queue(name, exchange, routing_key=name, no_ack=_is_redis())  # type: ignore[no-untyped-call]
+    exchange = Exchange(name, type="direct")  # type: ignore[no-untyped-call]  # kombu's
+    return Queue(name, exchange, routing_key=name, no_ack=_is_redis())  # type: ignore[no-untyped-call]  # kombu's
 
 
 def _options() -> dict[str, Any]:
