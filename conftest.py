@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -67,6 +68,15 @@ class Api:
 def outside_a_request() -> None:
     """What a test before this one asked for in this thread is over: no task comes from it."""
     request_id.leave()
+
+
+@pytest.fixture(scope="module")
+def chromium(django_db_setup: None) -> Iterator[Any]:
+    """A real Chromium, which one module's tests share."""
+    from tests.chromium import open_chromium  # noqa: PLC0415  Playwright, for these tests alone
+
+    with open_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from notifications.services import make_link
 from orders.tests.factories import OrderFactory
 from repairs.tests.factories import JobFactory
 
-from .chromium import DESK, PASSWORD, make_shopkeeper, open_chromium, open_shop, sign_in
+from .chromium import DESK, PASSWORD, make_shopkeeper, open_shop, sign_in
 from .processes import spawn_manage, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -23,12 +23,6 @@ TELL = """
 document.addEventListener('securitypolicyviolation', event =>
   told(`${location.pathname}: ${event.effectiveDirective} ${event.blockedURI} ${event.sample}`))
 """
-
-
-@pytest.fixture(scope="module")
-def chromium(django_db_setup):
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 from orders.models import CartLine
 
-from .chromium import DESK, PHONE, open_chromium, open_shop, picture, sign_in, visitor
+from .chromium import DESK, PHONE, open_shop, picture, sign_in, visitor
 from .test_pages_in_chromium import PASSWORD, person
 
 SIGNED_IN = """
@@ -42,12 +42,6 @@ def test_what_it_is_made_of_is_what_graphene_knows_by_hash(name, digest):
     assert digest in {
         f"sha256-{base64.b64encode(hashlib.sha256(each).digest()).decode()}" for each in alike
     }
-
-
-@pytest.fixture(scope="module")
-def chromium(django_db_setup):
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -15,16 +15,10 @@ from accounts.states import Role
 from customers.models import Customer, PhoneCode
 from customers.services import create_customer
 
-from .chromium import PHONE, open_chromium, open_shop, picture, sign_in, visitor
+from .chromium import PHONE, open_shop, picture, sign_in, visitor
 
 PASSWORD = "mboga-na-matunda-7"
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def chromium(django_db_setup):
-    with open_chromium() as browser:
-        yield browser
 
 
 def person(name, address, **employed):

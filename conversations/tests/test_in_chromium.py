@@ -13,7 +13,6 @@ from tests.chromium import (
     SIZES,
     TOO_WIDE,
     make_shopkeeper,
-    open_chromium,
     open_shop,
     picture,
     sign_in,
@@ -24,12 +23,6 @@ from .factories import EngagementFactory, make_interaction
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
-
-
-@pytest.fixture(scope="module")
-def chromium(django_db_setup):
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

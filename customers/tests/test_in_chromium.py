@@ -17,7 +17,6 @@ from tests.chromium import (
     SIZES,
     TOO_WIDE,
     make_shopkeeper,
-    open_chromium,
     open_shop,
     picture,
     sign_in,
@@ -25,12 +24,6 @@ from tests.chromium import (
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def chromium(django_db_setup):
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from tests.chromium import (
     SIZES,
     TOO_WIDE,
     make_shopkeeper,
-    open_chromium,
     open_shop,
     picture,
     sign_in,
@@ -28,12 +27,6 @@ from tests.chromium import (
 from .factories import MessageFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def chromium(django_db_setup):
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
+from core.tests.measured import found, samples_of
 from notifications import services, transports
 from notifications.models import Callback, Message, Pace
 
@@ -15,15 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def numbers():
-    return {
-        (sample.name.removeprefix("duka_"), *sample.labels.values()): sample.value
-        for family in services.measure()
-        for sample in family.samples
-    }
-
-
-def found(check):
-    return [(finding.level, finding.said) for finding in check()]
+    return samples_of(services.measure())
 
 
 def test_messages_are_counted_by_what_they_wait_for(django_assert_num_queries):

@@ -1,38 +1,21 @@
 """A shopkeeper at the orders' pages, in a real Chromium."""
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from playwright.sync_api import expect
 
-from accounts.services import memberships, people
-from accounts.states import Role
 from customers.tests.factories import CustomerFactory
 from orders import services
 from orders.models import Order
-from tests.chromium import open_chromium, open_shop, picture, sign_in, visitor
+from tests.chromium import PASSWORD, make_shopkeeper, open_shop, picture, sign_in, visitor
 
 from .shop import goods, order_of, stock, wanted
 
-PASSWORD = "mboga-na-matunda-7"
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def chromium(django_db_setup):
-    with open_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
 def shopkeeper(transactional_db):
-    user = people.create_local_person(
-        name="Mama Njeri", email="mama@example.com", password=PASSWORD
-    )
-    # The shop runs without the tests' quick hasher.
-    user.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt")
-    user.save()
-    memberships.employ(user=user, role=Role.SHOPKEEPER)
-    return user
+    return make_shopkeeper()
 
 
 def test_a_shopkeeper_edits_accepts_hands_over_in_part_and_takes_back(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from core.tests.measured import found
 from repairs.services import examine_sources
 
 from .factories import SourceFactory
@@ -12,12 +13,8 @@ from .factories import SourceFactory
 pytestmark = pytest.mark.django_db
 
 
-def found():
-    return [(finding.level, finding.said) for finding in examine_sources()]
-
-
 def test_where_there_are_none_that_is_said():
-    assert found() == [("ok", "None is used (REPAIR_SOURCES).")]
+    assert found(examine_sources) == [("ok", "None is used (REPAIR_SOURCES).")]
 
 
 def test_each_source_says_how_it_does(settings):
@@ -32,7 +29,7 @@ def test_each_source_says_how_it_does(settings):
     SourceFactory.create(name="late", complete_at=now - timedelta(minutes=40))
     SourceFactory.create(name="well", complete_at=now)
 
-    (level, broken), *rest = found()
+    (level, broken), *rest = found(examine_sources)
 
     assert level == "problem"
     assert broken.startswith("broken: ")

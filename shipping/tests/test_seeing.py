@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from core import clock
+from core.tests.measured import found, samples_of
 from shipping import services
 from shipping.models import Carrier, Shipment, StandingOrder
 
@@ -17,15 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("carriers")]
 
 
 def numbers():
-    return {
-        (sample.name.removeprefix("duka_"), *sample.labels.values()): sample.value
-        for family in services.measure()
-        for sample in family.samples
-    }
-
-
-def found(check):
-    return [(finding.level, finding.said) for finding in check()]
+    return samples_of(services.measure())
 
 
 def test_what_waits_is_counted_and_for_how_long(monkeypatch, django_assert_num_queries):
