@@ -16,7 +16,9 @@ from core import request_id
 pytest_plugins = ["tests.brokers"]
 
 # Helpers that assert: their failures show values as a test's own do.
-pytest.register_assert_rewrite("core.tests.rights", "core.tests.rest", "tests.processes")
+pytest.register_assert_rewrite(
+    "core.tests.rights", "core.tests.rest", "tests.judging", "tests.processes"
+)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
