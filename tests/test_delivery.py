@@ -107,7 +107,7 @@ def test_what_the_workflows_call_is_there():
     }
     ours = {name for script in scripts() for name in re.findall(r"\.ci/[\w-]+", script)}
 
-    assert called == {"check", "test", ".venv/ops.stamp"}
+    assert called == {"check", "test", "machines", ".venv/ops.stamp"}
     assert called <= targets
     assert {".ci/run", ".ci/try-run", ".ci/postgresql", ".ci/release-files", ".ci/deploy"} <= ours
     for name in ours:
@@ -120,7 +120,7 @@ def test_ci_runs_the_commands_of_the_readme_on_each_postgresql():
     named = {job["name"].split(" (")[0] for job in ci["jobs"].values()}
 
     assert said == {"run", "test"}
-    assert {"make run", "make test", "make check"} <= named
+    assert {"make run", "make test", "make check", "make machines"} <= named
     assert ci["jobs"]["test"]["strategy"]["matrix"]["postgresql"] == [15, 16, 17, 18]
     assert ci["jobs"]["check"]["env"]["AUDIT_SOURCE"] == "online"
     assert '"make", "run"' in (PROJECT / ".ci/try-run").read_text()
