@@ -163,8 +163,8 @@ class Shop:
                 body=response.read(),
             )
 
-    def duka(self, arguments: str) -> str:
-        return self.machine.run(f"/usr/local/bin/duka {arguments}")
+    def duka(self, arguments: str, *, check: bool = True) -> str:
+        return self.machine.run(f"/usr/local/bin/duka {arguments}", check=check)
 
     def make_client(self) -> None:
         """Give a program access, as a shopkeeper does in the admin."""

@@ -167,6 +167,9 @@ def _assert_answers(shop: Shop) -> None:
     assert shop.call("POST", "/graphql/", b"x" * 4_000_000).status == 413
     assert shop.call("POST", "/interactions/bulk", b"x" * 4_000_000).status in {401, 403}
 
+    # Where its processes count together, a command of an operator's looks, too.
+    assert "processes count together in /run/duka-metrics" in shop.duka("doctor", check=False)
+
     # The name as it was written, through YAML, a file of systemd's and the environment.
     assert shop.duka('shell -c "from django.conf import settings; print(settings.SHOP_NAME)"'
                      ).splitlines()[-1] == 'Kiosk "$5" `a` \\'  # fmt: skip

@@ -14,6 +14,7 @@ from .machines import Machine, spawn_machine
 from .processes import PROJECT, wait_until
 
 pytestmark = [
+    pytest.mark.whole_machine,
     pytest.mark.slow,
     pytest.mark.skipif(
         bool(machines.why_not() or ansible.why_not()),
@@ -130,3 +131,22 @@ def test_prometheus_reads_the_shop_and_somebody_is_told(machine, tmp_path):
 
     wait_until(told, every=1)
     assert told() == [{"alertname": "Drill", "severity": "page"}]
+
+    # Web servers on machines of their own, which nobody here is.
+    others = {
+        "duka_monitoring_scheme": "https",
+        "duka_monitoring_targets": ["web1.shop.example:443", "web2.shop.example:443"],
+    }
+    run_playbook(machine, str(playbook), **VARIABLES | others)
+    asked = {f"https://web{number}.shop.example:443/metrics" for number in (1, 2)}
+    wait_until(
+        lambda: (
+            {
+                each["scrapeUrl"]
+                for each in fetch(machine, "9090/api/v1/targets")["activeTargets"]
+                if each["labels"]["job"] == "duka"
+            }
+            == asked
+        ),
+        every=0.5,
+    )
