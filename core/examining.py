@@ -69,9 +69,11 @@ def examine_database() -> Iterator[Finding]:
                 " current_setting('max_connections')::int,"
                 " (SELECT max(clock_timestamp() - xact_start) FROM pg_stat_activity"
                 "   WHERE datname = current_database() AND pid <> pg_backend_pid()),"
-                " (SELECT array_agg(extname::text) FROM pg_extension)"
+                " (SELECT array_agg(extname::text) FROM pg_extension), pg_backend_pid()"
             )
             row = cursor.fetchone()
+            # What the other end of our connection says of itself.
+            pid = connection.connection.info.backend_pid
     except (DatabaseError, InterfaceError) as error:
         yield problem(
             f"The database does not answer: {error}",
@@ -79,7 +81,7 @@ def examine_database() -> Iterator[Finding]:
             " (pg_hba.conf).",
         )
         return
-    number, version, encoding, cases, standby, there, used, most, oldest, extensions = row
+    number, version, encoding, cases, standby, there, used, most, oldest, extensions, backend = row
     yield ok(f"{' '.join(version.split()[:2])} answers; {used} of {most} connections are used.")
     if number < OLDEST_POSTGRESQL:
         yield problem(
@@ -95,6 +97,11 @@ def examine_database() -> Iterator[Finding]:
         yield problem(
             "It is a standby: nothing can be written.",
             do="Let DATABASE_URL name the primary, or promote this one.",
+        )
+    if backend != pid and not connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        yield warning(
+            "DATABASE_URL leads through a pooler, and DATABASE_PGBOUNCER is not set.",
+            do="Set it to true, unless that pooler keeps a session for each connection.",
         )
     yield from _clocks(float(there))
     if used > 0.85 * most:

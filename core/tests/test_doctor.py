@@ -19,6 +19,7 @@ from core.doctor import Level, ok, problem, warning
 from core.models import PeriodicJob
 from core.tests.races import at_once
 from core.tests.smtp import MailServer
+from tests.infrastructure import spawn_pgbouncer, spawn_postgres
 from tests.processes import spawn_manage
 
 
@@ -253,6 +254,33 @@ def test_without_a_database_it_ends_and_says_so(how):
 @pytest.mark.django_db
 def test_the_database_of_the_tests_is_as_it_should_be():
     assert levels(examining.examine_database) == [Level.OK]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("told", [True, False])
+def test_a_pooler_that_the_settings_do_not_tell_of_is_seen(tmp_path, told):
+    def through_pgbouncer():
+        connection.close()
+        ours = {"NAME": "postgres", "USER": "duka", "PASSWORD": "", "HOST": pgbouncer.host}
+        connection.settings_dict = {
+            **connection.settings_dict,
+            **ours,
+            "PORT": pgbouncer.port,
+            "DISABLE_SERVER_SIDE_CURSORS": told,
+        }
+        try:
+            return said(examining.examine_database)
+        finally:
+            connection.close()
+
+    with (
+        spawn_postgres(tmp_path / "postgres") as postgres,
+        spawn_pgbouncer(tmp_path / "pgbouncer", postgres) as pgbouncer,
+    ):
+        [found] = at_once([through_pgbouncer])
+
+    pooler = "DATABASE_URL leads through a pooler, and DATABASE_PGBOUNCER is not set."
+    assert (pooler in found) is not told
 
 
 @pytest.mark.django_db
