@@ -1,10 +1,12 @@
 """A worker that a broker tells what there is: Celery's own, in this process, one task at a time."""
 
 import logging
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from celery.worker import WorkController, state
+from celery.worker.consumer import Consumer
 from django.db import DatabaseError, InterfaceError, close_old_connections, transaction
 from django_tasks_db.models import DBTaskResult
 
@@ -14,6 +16,29 @@ from .workers import DatabaseWorker
 logger = logging.getLogger("duka.worker")
 # Seconds within which a worker that has nothing to do looks whether it is to stop.
 LOOK_SECONDS = 0.5
+
+
+class _Consumer(Consumer):
+    """Puts aside whatever arrives that is no message of ours; Celery's own would end the worker.
+
+    RabbitMQ would give it to the next one then, and so to all of them.
+    """
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        handle = super().create_task_handler(*args, **kwargs)
+        theirs = (*self.connection_errors, *self.connection.channel_errors)
+
+        def take(message: Any) -> None:
+            try:
+                handle(message)
+            except theirs:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever reading it in Celery raises
+                # Without its words, which are somebody else's.
+                logger.warning("a message is not ours, and is put aside (%s)", type(error).__name__)
+                message.reject_log_error(logger, self.connection_errors)
+
+        return take
 
 
 class CeleryWorker(DatabaseWorker):
@@ -29,6 +54,7 @@ class CeleryWorker(DatabaseWorker):
         controller = WorkController(
             app=celery.app,
             hostname=f"duka@{self.worker_id}",
+            consumer_cls=_Consumer,
             # What workers tell each other, and nobody here listens to.
             without_gossip=True,
             without_mingle=True,

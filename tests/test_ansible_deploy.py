@@ -5,6 +5,7 @@ All of it on one machine of each Debian, as setting one up takes a while.
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,43 @@ pytestmark = [
     ),
 ]
 UNITS = ("duka-worker@1", "duka-worker@2", "duka-ticker")
+
+_TLS = f"""
+import json, re, socket, ssl, subprocess
+def connect(address, own):
+    context = ssl._create_unverified_context()
+    raw = socket.create_connection((address, 443), source_address=(own, 0), timeout=30)
+    return context.wrap_socket(raw, server_hostname="{HOST}")
+"""
+# 160 requests of each of three neighbours, for what no stranger is shown.
+_MANY_ADDRESSES = f"""{_TLS}
+found = []
+for n in range(1, 4):
+    own = f"2001:db8::{{n}}"
+    subprocess.run(["ip", "address", "add", own + "/64", "dev", "lo", "nodad"], check=True)
+    with connect("2001:db8::1", own) as there:
+        ask = "GET /metrics HTTP/1.1\\r\\nHost: {HOST}\\r\\n"
+        there.sendall((159 * (ask + "\\r\\n") + ask + "Connection: close\\r\\n\\r\\n").encode())
+        said = b"".join(iter(lambda: there.recv(65536), b""))
+    found += re.findall("HTTP/1.1 ([0-9]+)", said.decode())
+print(json.dumps(found))
+"""
+# A dozen bodies of 60 MB at once, of which only the beginning comes.
+_LARGE_BODIES = f"""{_TLS}
+sent = []
+for n in range(12):
+    sent.append(connect("127.0.0.1", "127.0.0.1"))
+    sent[n].sendall(b"POST /clients/ HTTP/1.1\\r\\nHost: {HOST}\\r\\nContent-Length: 60000000\\r\\n\\r\\nx")
+print(sum(b" 429 " in there.recv(99) for there in sent[8:]))
+"""
+_ANOTHER_NAME = f"""{_TLS}
+with connect("127.0.0.1", "127.0.0.1") as there:
+    there.sendall(b"GET / HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n")
+    try:
+        print(there.recv(99))
+    except ConnectionResetError:
+        print(b"")
+"""
 
 
 class Operator:
@@ -170,9 +208,21 @@ def _assert_answers(shop: Shop) -> None:
     # Where its processes count together, a command of an operator's looks, too.
     assert "processes count together in /run/duka-metrics" in shop.duka("doctor", check=False)
 
+    _assert_limits_callers(shop)
+
     # The name as it was written, through YAML, a file of systemd's and the environment.
     assert shop.duka('shell -c "from django.conf import settings; print(settings.SHOP_NAME)"'
                      ).splitlines()[-1] == 'Kiosk "$5" `a` \\'  # fmt: skip
+
+
+def _assert_limits_callers(shop: Shop) -> None:
+    # Who has IPv6 has as many addresses as they like, and is one caller.
+    found = Counter(json.loads(shop.machine.run(f"python3 -c '{_MANY_ADDRESSES}'")))
+    assert set(found) == {"403", "429"}
+    assert found.total() == 480
+    assert shop.machine.run(f"python3 -c '{_LARGE_BODIES}'") == "4\n"
+    # And one that only says another name is nobody's.
+    assert shop.machine.run(f"python3 -c '{_ANOTHER_NAME}'") == "b''\n"
 
 
 def _sell(shop: Shop) -> tuple[str, str]:
@@ -319,12 +369,12 @@ def _assert_mends_workers(operator: Operator) -> None:
 
 
 def _assert_one_at_a_time(operator: Operator, folder: Path) -> None:
-    operator.machine.run("mkdir /run/duka-deploy")
+    operator.machine.run("mkdir /run/duka-deploy && touch /run/duka-deploy/theirs")
     played = operator.play("deploy.yml", check=False)
     assert played.status != 0
     assert "Somebody else is deploying to this shop" in re.sub(r"\s+", " ", played.output)
     # Theirs goes on.
-    operator.machine.run("test -d /run/duka-deploy")
+    operator.machine.run("test -e /run/duka-deploy/theirs")
     # One that was cut off more than an hour ago is nobody's.
     operator.machine.run("touch --date='2 hours ago' /run/duka-deploy")
     assert operator.play("deploy.yml").changes == []

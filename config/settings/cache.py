@@ -5,7 +5,7 @@ Beside it one of each process, for what is asked at every request.
 
 from typing import Any
 
-from .env import env
+from .env import env, readable
 
 # A table of our own database (core's migration makes it), or Redis where CACHE_URL says so.
 CACHES: dict[str, dict[str, Any]] = {
@@ -20,8 +20,14 @@ CACHES: dict[str, dict[str, Any]] = {
     },
 }
 if CACHES["default"]["BACKEND"].endswith(".RedisCache"):
-    # Somebody waits for the answer: a Redis that hangs is one that is away.
+    servers = CACHES["default"]["LOCATION"]
+    for server in [servers] if isinstance(servers, str) else servers:
+        readable("CACHE_URL", server)
+    # Beside what an older version has left there.
+    CACHES["default"].setdefault("KEY_PREFIX", "duka")
     CACHES["default"]["OPTIONS"] = {
+        "serializer": "core.signed_cache.SignedSerializer",
+        # Somebody waits for the answer: a Redis that hangs is one that is away.
         "socket_connect_timeout": 2,
         "socket_timeout": 2,
         **CACHES["default"].get("OPTIONS", {}),

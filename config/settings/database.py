@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from core.embedded_postgres import embedded_database
 
-from .env import VAR_DIR, env
+from .env import VAR_DIR, env, readable
 
 _url = env.str("DATABASE_URL", default="")
 _pg_bin = env.str("PG_BIN", default="")
@@ -35,13 +35,7 @@ def database_from_url(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL must start with postgres:// or postgresql://: Duka needs PostgreSQL."
         )
-    try:
-        config = dict(env.db_url_config(url))
-    except ValueError:
-        # Without the reason, which may quote a part of the password.
-        raise ImproperlyConfigured(
-            "DATABASE_URL cannot be read: a / in the password is written %2F, an @ is %40."
-        ) from None
+    config = dict(env.db_url_config(readable("DATABASE_URL", url)))
     return config | {
         "OPTIONS": _SOON_SURE | config.get("OPTIONS", {}),
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=600),

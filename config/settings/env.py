@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -71,6 +72,23 @@ env = _Env()
 
 # Everything that Duka writes in development: database, uploads, logs.
 VAR_DIR = Path(env.str("DUKA_VAR", default=str(BASE_DIR / "var")))
+
+
+def readable(name: str, url: str) -> str:
+    """Return an address; or say without a word of it that it is none.
+
+    Whoever reads it later would quote a piece of its password.
+
+    Raises:
+        ImproperlyConfigured: its port is no number, as after a password with a `/`.
+    """
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read: a / in the password is written %2F, an @ is %40."
+        ) from None
+    return url
 
 
 def checked(name: str, value: Any, *, fits: Callable[[Any], bool], must: str) -> Any:

@@ -1,10 +1,12 @@
 """E-mail: codes to sign up and to reset a password, invitations."""
 
-from .env import env
+from .env import env, readable
 from .shop import SHOP_NAME
 
 # smtp+tls://user:password@host:587 in production; consolemail:// prints it.
-EMAIL_CONFIG = env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://")
+EMAIL_CONFIG = env.email_url_config(
+    readable("EMAIL_URL", env.str("EMAIL_URL", default="") or "consolemail://")
+)
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"{SHOP_NAME} <shop@localhost>")

@@ -4,7 +4,7 @@ import re
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .env import checked, env
+from .env import checked, env, readable
 
 TASKS_BACKEND = env.str("TASKS_BACKEND", default="core.task_backends.DatabaseBackend")
 TASKS = {"default": {"BACKEND": TASKS_BACKEND, "QUEUES": []}}
@@ -18,6 +18,7 @@ if not re.match(r"(rediss?|amqps?)://.", CELERY_BROKER_URL) and (
         "CELERY_BROKER_URL must be an address that starts with redis://, rediss://, amqp:// or"
         " amqps://."
     )
+readable("CELERY_BROKER_URL", CELERY_BROKER_URL)
 # Each shop on a broker has its own.
 CELERY_QUEUE = env.str("CELERY_QUEUE", default="duka")
 # Seconds without a heartbeat after which a worker counts as dead and its task

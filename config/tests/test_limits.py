@@ -52,5 +52,9 @@ def test_a_redis_that_hangs_counts_as_away(settings_of):
 
     read = settings_of("CACHES", **given, CACHE_URL=url)["CACHES"]
 
-    assert read["default"]["OPTIONS"] == {"socket_connect_timeout": 2, "socket_timeout": 5}
+    assert read["default"]["OPTIONS"] == {
+        "serializer": "core.signed_cache.SignedSerializer",
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
+    }
     assert read["process"]["BACKEND"] == "django.core.cache.backends.locmem.LocMemCache"

@@ -52,6 +52,35 @@ def test_access_to_the_bucket_may_be_in_files_too(settings_of, secret):
     assert read["MEDIA_SOURCE"] == "https://s3.us-east-1.amazonaws.com/pictures/"
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("EMAIL_URL", "smtp+tls://shop:s3cret/word@mail.example:587"),
+        ("CACHE_URL", "redis://:s3cret/word@cache.example:6379/0"),
+        ("CACHE_URL", "redis://a.example:6379,b.example:s3cret/0"),
+        ("CELERY_BROKER_URL", "amqp://shop:s3cret/word@broker.example:5672/shop"),
+        ("DATABASE_URL", "postgres://shop:s3cret/word@db.example:5432/shop"),
+    ],
+)
+def test_a_password_that_breaks_its_url_is_not_told(run, name, url):
+    ended = run("manage.py", "check", **{name: url})
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"{name} cannot be read: a / in the password is written %2F, an @ is %40.\n"
+    )
+
+
+def test_several_servers_may_hold_the_cache(settings_of):
+    given = {"DJANGO_SETTINGS_MODULE": "config.settings.development"}
+    url = "redis://:pw@a.example:6379,:pw@b.example:6379/1"
+
+    assert settings_of("CACHES", **given, CACHE_URL=url)["CACHES"]["default"]["LOCATION"] == [
+        "redis://:pw@a.example:6379/1",
+        "redis://:pw@b.example:6379/1",
+    ]
+
+
 def test_given_twice_it_is_refused(run, secret):
     ended = run("manage.py", "check", METRICS_TOKEN="t" * 16, METRICS_TOKEN_FILE=str(secret))
 

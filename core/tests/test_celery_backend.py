@@ -196,6 +196,44 @@ def test_a_worker_runs_what_it_is_told_of_and_stops_when_it_is_told_to(broker, w
     assert celery.waiting_messages() == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ({"a": 1}, {"task": "duka.run", "id": "x"}),
+        ("text", {"task": "duka.run", "id": "x"}),
+        ([[], {"task_id": 7}, {}], {"task": "duka.run"}),
+        ([[], {}, {}], {"task": ["duka.run"], "id": "x"}),
+        ([[], {}, {}], {"task": "os.system", "id": "x"}),
+    ],
+)
+def test_what_is_no_message_of_ours_ends_no_worker(broker, worker, tmp_path, body, headers):
+    with celery.app.connection_for_write() as there, there.channel() as channel:
+        celery.app.amqp.queues[broker.queue](channel).declare()
+        there.Producer(channel).publish(
+            body,
+            exchange=broker.queue,
+            routing_key=broker.queue,
+            headers=headers,
+            serializer="json",
+        )
+    result = probe.note.enqueue(str(tmp_path), text="done")
+
+    def stop():
+        try:
+            wait_until(lambda: DBTaskResult.objects.get(pk=result.id).status == SUCCESSFUL)
+        finally:
+            worker.shutdown(signal.SIGTERM, None)
+            connection.close()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    assert worker.work() == 0
+    stopper.join()
+
+    assert DBTaskResult.objects.get(pk=result.id).status == SUCCESSFUL
+    assert celery.waiting_messages() == 0
+
+
 def test_a_message_that_comes_twice_runs_its_task_once(broker, worker, tmp_path):
     result = probe.note.enqueue(str(tmp_path), text="once")
 
