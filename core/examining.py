@@ -50,9 +50,14 @@ def examine_settings() -> Iterator[Finding]:
         for each in checks.run_checks(include_deployment_checks=True)
         if not each.is_silenced() and each.level >= checks.WARNING
     ]
+    advice = (
+        "Where it is not for trying things: DJANGO_SETTINGS_MODULE=config.settings.production."
+        if settings.DEBUG
+        else "See `manage.py check --deploy`."
+    )
     for each in found:
         say = problem if each.level >= checks.ERROR or settings.DEBUG else warning
-        yield say(f"{each.msg} ({each.id})", do=each.hint or "See `manage.py check --deploy`.")
+        yield say(f"{each.msg} ({each.id})", do=each.hint or advice)
     if not found:
         yield ok(f"Duka {settings.VERSION}; `manage.py check --deploy` finds nothing.")
 

@@ -24,7 +24,11 @@ def without_secrets(text: str) -> str:
 
 def _secrets() -> set[str]:
     # Where the settings refuse there is the environment alone.
-    names = [name for name in dir(settings) if name.isupper()] if settings.configured else []
+    names = (
+        [name for name in dir(settings) if name.isupper() and name[0] != "_"]
+        if settings.configured
+        else []
+    )
     given = {name: getattr(settings, name) for name in names}
     found = [
         secret

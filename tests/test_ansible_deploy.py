@@ -138,6 +138,12 @@ def test_a_shop_comes_up_changes_releases_unnoticed_and_goes_back(
         operator.assert_runs(version)
         _assert_safe(machine, version)
         assert operator.play("site.yml").changes == []
+        # The first backup has what the database's alone could not bring back.
+        saved = machine.run("/usr/local/sbin/duka-backup restic 1 ls latest --host=duka")
+        assert {"/var/lib/duka/identity.json", "/etc/duka/secrets/SECRET_KEY"} <= set(saved.split())
+        unready = operator.play("site.yml", check=False, duka_secrets={"SECRET_KEY": "change-me"})
+        assert (unready.changes, unready.status != 0) == ([], True)
+        assert "Set duka_host" in unready.output
 
         shop = Shop(machine, machine.run("cat /etc/nginx/duka/tls/certificate.pem"))
         _assert_answers(shop)
@@ -386,6 +392,11 @@ def _assert_rolls_back(operator: Operator, shop: Shop, customer: str, sku: str, 
         operator.play("rollback.yml")
     assert callers.failures == []
     assert len(callers.placed) > 3
+    operator.assert_runs(to)
+    # Whatever changes in the inventory, what somebody went back from stays away until it is asked for.
+    said = operator.play("site.yml")
+    assert said.changes == []
+    assert f"Somebody went back from 0.2.0 to {to}" in re.sub(r"\s+", " ", said.output)
     operator.assert_runs(to)
     nowhere = operator.play("rollback.yml", check=False, duka_version="9.9.9")
     assert "There is no release 9.9.9" in re.sub(r"\s+", " ", nowhere.output)

@@ -10,7 +10,7 @@ from catalog import services
 from catalog.tests.factories import ProductFactory, VariantFactory
 
 from .chromium import PHONE, open_shop, picture, sign_in, visitor
-from .test_pages_in_chromium import PASSWORD, chromium, shopkeeper  # noqa: F401  fixtures
+from .test_pages_in_chromium import PASSWORD, shopkeeper  # noqa: F401  a fixture
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

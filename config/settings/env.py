@@ -50,6 +50,10 @@ def _text_of(name: str, file: str) -> str:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {file}: not UTF-8.") from None
 
 
+# What is none of the first counts as false for django-environ, whatever it is.
+_YES_OR_NO = {*environ.Env.BOOLEAN_TRUE_STRINGS, "", "false", "off", "n", "no", "0"}
+
+
 class _Env(environ.Env):
     """A value that cannot be read is a sentence that names its variable, and no secret."""
 
@@ -58,6 +62,11 @@ class _Env(environ.Env):
     def __init__(self) -> None:
         super().__init__()
         self.escape_proxy = True
+
+    def bool(self, var: str, default: Any = environ.Env.NOTSET) -> bool:
+        if self.ENVIRON.get(var, "").strip().lower() not in _YES_OR_NO:
+            raise ImproperlyConfigured(f"{var} must be true or false.")
+        return bool(super().bool(var, default=default))
 
     def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
         try:

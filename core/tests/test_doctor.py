@@ -155,6 +155,12 @@ def test_keys_of_before_are_secrets_too(settings):
     assert untold.without_secrets("by signed-before-1") == "by …"
 
 
+def test_an_address_that_only_shows_how_to_write_one_hides_no_word(settings):
+    settings._REQUIRED = {"DATABASE_URL": "postgres://user:password@host:5432/name"}
+
+    assert untold.without_secrets("Its user and password.") == "Its user and password."
+
+
 def test_findings_are_for_people_and_for_programs():
     examined = [
         doctor.Examined(name="disk", findings=[ok("Room."), problem("Full.", do="Make room.")]),
