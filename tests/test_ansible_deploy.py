@@ -372,6 +372,9 @@ def _assert_mends_workers(operator: Operator) -> None:
     changes = [name for name in changes if name != "Remove the oldest"]
     assert changes == ["Have them run the release's"] * len(UNITS)
     operator.assert_runs("0.2.0")
+    # The two that are needed, and the youngest of the others.
+    kept = machine.run("ls /srv/duka/releases").split()
+    assert kept == sorted([before, "0.2.0", "0.3.3"])
 
 
 def _assert_one_at_a_time(operator: Operator, folder: Path) -> None:
