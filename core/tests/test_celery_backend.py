@@ -53,6 +53,22 @@ def age():
     DBTaskResult.objects.update(enqueued_at=Now() - timedelta(minutes=1))
 
 
+def work_until_done(worker, result):
+    """Let a worker work until a task has been run."""
+
+    def stop():
+        try:
+            wait_until(lambda: DBTaskResult.objects.get(pk=result.id).status == SUCCESSFUL)
+        finally:
+            worker.shutdown(signal.SIGTERM, None)
+            connection.close()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    assert worker.work() == 0
+    stopper.join()
+
+
 def test_a_task_has_its_row_at_once_and_its_message_with_the_commit(broker):
     with transaction.atomic():
         result = probe.fail.enqueue()
@@ -177,15 +193,7 @@ def test_a_worker_runs_what_it_is_told_of_and_stops_when_it_is_told_to(broker, w
     request_id.begin("asked")
     result = probe.note.enqueue(str(tmp_path), text="done")
 
-    def stop():
-        wait_until(lambda: DBTaskResult.objects.get(pk=result.id).status == SUCCESSFUL)
-        worker.shutdown(signal.SIGTERM, None)
-        connection.close()
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-    assert worker.work() == 0
-    stopper.join()
+    work_until_done(worker, result)
 
     row = DBTaskResult.objects.get()
     assert (row.worker_ids, row.return_value, row.args_kwargs["request_id"]) == (
@@ -218,17 +226,7 @@ def test_what_is_no_message_of_ours_ends_no_worker(broker, worker, tmp_path, bod
         )
     result = probe.note.enqueue(str(tmp_path), text="done")
 
-    def stop():
-        try:
-            wait_until(lambda: DBTaskResult.objects.get(pk=result.id).status == SUCCESSFUL)
-        finally:
-            worker.shutdown(signal.SIGTERM, None)
-            connection.close()
-
-    stopper = threading.Thread(target=stop)
-    stopper.start()
-    assert worker.work() == 0
-    stopper.join()
+    work_until_done(worker, result)
 
     assert DBTaskResult.objects.get(pk=result.id).status == SUCCESSFUL
     assert celery.waiting_messages() == 0
