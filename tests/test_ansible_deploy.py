@@ -101,9 +101,9 @@ class Operator:
         )
         assert answers.strip() == release
         for unit in UNITS:
-            assert self._folder_of(unit) == f"/srv/duka/releases/{release}"
+            assert self.folder_of(unit) == f"/srv/duka/releases/{release}"
 
-    def _folder_of(self, unit: str) -> str:
+    def folder_of(self, unit: str) -> str:
         return self.machine.run(
             f"readlink /proc/$(systemctl show --value --property=MainPID {unit})/cwd"
         ).strip()
@@ -362,8 +362,10 @@ def _assert_mends_workers(operator: Operator) -> None:
     machine.run(
         f"ln -sfn /srv/duka/releases/{before} /srv/duka/current"
         " && systemctl stop duka-worker@1 duka-worker@2 && systemctl restart duka-ticker"
-        " && ln -sfn /srv/duka/releases/0.2.0 /srv/duka/current"
-        " && /usr/local/bin/duka shell -c"
+    )
+    wait_until(lambda: operator.folder_of("duka-ticker") == f"/srv/duka/releases/{before}")
+    machine.run(
+        "ln -sfn /srv/duka/releases/0.2.0 /srv/duka/current && /usr/local/bin/duka shell -c"
         " 'from core.models import Worker; Worker.objects.all().delete()'"
     )
     played = operator.play("deploy.yml")
