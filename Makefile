@@ -17,7 +17,7 @@ test: .venv/dev.stamp .venv/lambda.stamp .venv/ops.stamp ## Run all tests with t
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
-machines: .venv/dev.stamp .venv/ops.stamp ## Run the tests that deploy and restore on Debian machines (root; many minutes)
+machines: .venv/dev.stamp .venv/ops.stamp ## Deploy to a Debian 12 and a Debian 13, from release to release (root; many minutes)
 	$(BIN)/python -m pytest -n auto --dist worksteal -m whole_machine tests
 
 check: .venv/dev.stamp .venv/ops.stamp ## Format, lint, types, imports, migrations, drift of the two schemas, delivery

@@ -14,7 +14,6 @@ from .machines import Machine, spawn_machine
 from .processes import PROJECT, wait_until
 
 pytestmark = [
-    pytest.mark.whole_machine,
     pytest.mark.slow,
     pytest.mark.skipif(
         bool(machines.why_not() or ansible.why_not()),

@@ -95,7 +95,7 @@ class WorkerViewSet(ResourceViewSet):
             case "wait":
                 Worker.objects.create(id="effect")
                 self.entered.release()
-                assert self.gate.wait(10)
+                assert self.gate.wait(90)
             case "once":
                 worker = Worker.objects.create(id="once")
                 return self.created_once(worker.pk, secret=SECRET)

@@ -213,7 +213,7 @@ def test_while_a_request_is_in_flight_the_same_key_gets_a_409(api, api_as, other
     )
     slow.start()
     try:
-        assert WorkerViewSet.entered.acquire(timeout=10)
+        assert WorkerViewSet.entered.acquire(timeout=90)
         same = api_as(shopkeeper)
         in_flight = same.post("/workers/", body, idempotency_key="k")
         other_body = same.post("/workers/", {"message": "x"}, idempotency_key="k")
@@ -221,7 +221,7 @@ def test_while_a_request_is_in_flight_the_same_key_gets_a_409(api, api_as, other
         other_caller = api_as(other).post("/workers/", {"message": "b"}, idempotency_key="k")
     finally:
         WorkerViewSet.gate.set()
-        slow.join(10)
+        slow.join(90)
     afterwards = same.post("/workers/", body, idempotency_key="k")
 
     for refused in (in_flight, other_body):
