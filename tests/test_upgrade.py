@@ -16,7 +16,7 @@ from django.db import connection
 
 from orders.tests.test_migrations import another_database, rows
 
-from .processes import PROJECT, free_port, spawn, spawn_manage, test_database_url, wait_until
+from .processes import PROJECT, free_port, spawn, test_database_url, wait_until
 from .servers import spawn_gateway, spawn_web
 from .test_journey import Caller
 
@@ -101,6 +101,17 @@ def manage(folder: Path, env: dict[str, str], *words: str) -> str:
         return process.log()
 
 
+def start_background(stack: ExitStack, env: dict[str, str], *, cwd: Path) -> None:
+    """Run a worker and a ticker until the stack ends, and ask them to end then, as systemd does.
+
+    A worker that is killed keeps what it holds until its lease ends, and what it was just handing
+    over is nobody's to send again: that is another test's.
+    """
+    for kind in ("worker", "ticker"):
+        process = stack.enter_context(spawn(sys.executable, "manage.py", kind, env=env, cwd=cwd))
+        stack.callback(process.stop, seconds=60)
+
+
 @pytest.mark.slow
 def test_a_shop_sells_all_the_time_while_it_is_upgraded_and_taken_back(
     earlier, a_database, tmp_path
@@ -122,8 +133,7 @@ def test_a_shop_sells_all_the_time_while_it_is_upgraded_and_taken_back(
 
         with ExitStack() as before:
             _, base = before.enter_context(spawn_web(env=env, port=port, cwd=earlier))
-            for kind in ("worker", "ticker"):
-                before.enter_context(spawn(sys.executable, "manage.py", kind, env=env, cwd=earlier))
+            start_background(before, env, cwd=earlier)
             shop = Caller(base, client_id=client_id, secret=secret)
             product = {"name": "Chai", "sku": "TEA-1", "price": "12.50", "stock": STOCK}
             assert shop.post("/products/", product, key="p")[0] == 201
@@ -144,8 +154,7 @@ def test_a_shop_sells_all_the_time_while_it_is_upgraded_and_taken_back(
             # Both versions side by side.
             after = stack.enter_context(ExitStack())
             _, later = after.enter_context(spawn_web(env=env))
-            after.enter_context(spawn_manage("worker", env=env))
-            after.enter_context(spawn_manage("ticker", env=env))
+            start_background(after, env, cwd=PROJECT)
             servers.append(later)
             till.place(20)
             assert requests.get(f"{later}/readyz", timeout=20).status_code == 200
@@ -154,7 +163,7 @@ def test_a_shop_sells_all_the_time_while_it_is_upgraded_and_taken_back(
         # The new one alone; and taken back, without migrating back.
         till.place(10)
         _, again = stack.enter_context(spawn_web(env=env, port=port, cwd=earlier))
-        stack.enter_context(spawn(sys.executable, "manage.py", "worker", env=env, cwd=earlier))
+        start_background(stack, env, cwd=earlier)
         servers.append(again)
         till.place(5)
         servers.remove(later)
