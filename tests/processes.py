@@ -73,7 +73,7 @@ class Managed:
         wait_until(lambda: self.said(text) or self.process.poll() is not None, seconds)
         assert self.said(text), f"it did not say {text!r} but:\n{self.log()}"
 
-    def stop(self, number: int = signal.SIGTERM, seconds: float = 30) -> int:
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 60) -> int:
         """Ask it to end, wait until it has, and return its exit status."""
         self.process.send_signal(number)
         return self.process.wait(seconds)

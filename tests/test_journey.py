@@ -139,5 +139,5 @@ def test_an_order_is_placed_accepted_and_fulfilled_and_the_customer_is_told_each
         assert children
         for process in (web, worker, ticker):
             os.kill(process.pid, signal.SIGTERM)
-        assert [process.process.wait(15) for process in (web, worker, ticker)] == [0, 0, 0]
-        assert psutil.wait_procs(children, timeout=5)[1] == []
+        assert [process.process.wait(60) for process in (web, worker, ticker)] == [0, 0, 0]
+        assert psutil.wait_procs(children, timeout=30)[1] == []

@@ -74,7 +74,7 @@ def test_sixteen_sign_in_at_once_and_each_is_who_they_are(people, options):
 
     def sign_in(person):
         browser = Browser(http=url)
-        start.wait(timeout=30)
+        start.wait(timeout=90)
         try:
             page = browser.sign_in(person.email, PASSWORD)
             me = browser.get("/api/v1/me/")

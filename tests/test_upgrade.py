@@ -109,7 +109,7 @@ def start_background(stack: ExitStack, env: dict[str, str], *, cwd: Path) -> Non
     """
     for kind in ("worker", "ticker"):
         process = stack.enter_context(spawn(sys.executable, "manage.py", kind, env=env, cwd=cwd))
-        stack.callback(process.stop, seconds=60)
+        stack.callback(process.stop)
 
 
 @pytest.mark.slow

@@ -327,7 +327,7 @@ class TestAccept:
                 sleep(1)
 
         def leave():
-            accepted.wait(10)
+            accepted.wait(60)
             people.delete_account(user=amina)
 
         assert at_once([accept, leave]) == [None, None]

@@ -24,7 +24,7 @@ def at_once(calls: Sequence[Callable[[], Any]], *, threads: int | None = None) -
     def work() -> None:
         try:
             connection.ensure_connection()
-            start.wait(timeout=30)
+            start.wait(timeout=90)
             while waiting:
                 try:
                     index, call = waiting.popleft()

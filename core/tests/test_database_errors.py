@@ -18,7 +18,7 @@ from core.api.problems import exception_handler
 from core.tests.races import at_once
 
 
-def wait_for_a_blocked_session(seconds=20):
+def wait_for_a_blocked_session(seconds=90):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
@@ -62,7 +62,7 @@ def test_a_deadlock_asks_to_send_it_again():
     def lock(mine, other):
         with transaction.atomic():
             Category.objects.select_for_update().get(pk=mine.pk)
-            both_have_one.wait(timeout=20)
+            both_have_one.wait(timeout=90)
             Category.objects.select_for_update().get(pk=other.pk)
 
     outcomes = at_once([lambda: lock(first, second), lambda: lock(second, first)])

@@ -89,7 +89,7 @@ def test_readyz_says_that_the_session_has_ended(how):
         else:
             connection.connection.cursor().execute("SET idle_session_timeout = 1")
             connection.connection.commit()
-            time.sleep(0.2)
+            time.sleep(1)
         request = RequestFactory().get("/readyz")
         return [json.loads(health.readyz(request).content)["checks"] for _ in range(2)]
 

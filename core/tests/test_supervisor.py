@@ -25,7 +25,7 @@ def is_alive(pid):
     return state not in "ZX"
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
@@ -84,7 +84,7 @@ def test_a_signal_ends_all_programs_and_the_supervisor(start, tmp_path, number):
 
     supervisor.send_signal(number)
 
-    assert supervisor.wait(10) == 0
+    assert supervisor.wait(60) == 0
     assert [is_alive(pid) for note in notes for pid in pids_in(note)] == [False, False]
 
 
@@ -97,8 +97,8 @@ def test_what_ignores_the_polite_signal_is_killed_after_the_grace(start, tmp_pat
 
     supervisor.terminate()
 
-    assert supervisor.wait(10) == 0
-    assert 0.4 < time.monotonic() - started < 3
+    assert supervisor.wait(60) == 0
+    assert 0.4 < time.monotonic() - started < 30
     assert [is_alive(pid) for pid in pids_in(note)] == [False]
 
 
@@ -112,7 +112,7 @@ def test_what_a_program_started_ends_too(start, tmp_path):
 
     supervisor.terminate()
 
-    assert supervisor.wait(10) == 0
+    assert supervisor.wait(60) == 0
     assert [is_alive(pid) for pid in pids_in(note)] == [False, False]
 
 
@@ -125,7 +125,7 @@ def test_a_killed_program_is_started_again_and_said_so(start, tmp_path):
     wait_until(lambda: len(pids_in(note)) == 2)
     supervisor.terminate()
 
-    assert supervisor.wait(10) == 0
+    assert supervisor.wait(60) == 0
     assert supervisor.stderr.read() == "p0 was killed by signal 9; starting it again in 0.5 s.\n"
     assert [is_alive(pid) for pid in pids_in(note)] == [False, False]
 
@@ -144,7 +144,7 @@ def test_children_of_a_killed_program_end_before_it_is_started_again(start, tmp_
 
     assert not is_alive(child)
     supervisor.terminate()
-    assert supervisor.wait(10) == 0
+    assert supervisor.wait(60) == 0
 
 
 def test_a_program_that_never_stays_up_makes_it_give_up_and_end_the_others(monkeypatch, tmp_path):

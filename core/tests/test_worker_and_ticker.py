@@ -75,7 +75,7 @@ def test_a_worker_that_is_told_to_end_finishes_the_task_in_hand_and_takes_no_oth
         assert status(first) == RUNNING
         (tmp_path / "go").touch()
 
-        assert worker.process.wait(10) == 0
+        assert worker.process.wait(60) == 0
 
     assert (status(first), status(second)) == (SUCCESSFUL, READY)
     assert not Worker.objects.exists()

@@ -59,7 +59,7 @@ def shop():
 
 def post_order(url, keys):
     headers = {"Authorization": f"Bearer {keys.courier_api_key}"}
-    return requests.post(f"{url}/courier/orders", json=ORDER, headers=headers, timeout=5)
+    return requests.post(f"{url}/courier/orders", json=ORDER, headers=headers, timeout=30)
 
 
 def test_what_it_takes_goes_its_way_and_the_shop_is_told(shop, tmp_path):
@@ -96,8 +96,8 @@ def test_customers_follow_a_shipment_without_a_key(tmp_path):
         link = post_order(carrier.url, keys).json()["tracking_url"]
         carrier.happen("courier", "S1", "in-transit", 1_800_000_000)
 
-        shown = requests.get(link, timeout=5)
-        unknown = requests.get(f"{link}0", timeout=5)
+        shown = requests.get(link, timeout=30)
+        unknown = requests.get(f"{link}0", timeout=30)
 
     assert (shown.status_code, shown.text.splitlines()) == (
         200,

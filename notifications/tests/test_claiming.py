@@ -88,7 +88,7 @@ class TestClaimingAtOnce:
             # Its locks are held still, so this would not end if it waited for them.
             thread = threading.Thread(target=claim)
             thread.start()
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
         assert mine == messages[:4]

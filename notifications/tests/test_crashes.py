@@ -141,7 +141,7 @@ def test_a_worker_that_is_told_to_stop_finishes_one_message_and_leaves_the_rest_
     worker.wait_until_said("is told to stop")
     gateway.release()
 
-    assert worker.process.wait(10) == 0
+    assert worker.process.wait(60) == 0
     assert (status_of(FIRST), status_of(SECOND), status_of(THIRD)) == ("sent", "queued", "queued")
     assert (
         list(Message.objects.filter(status="queued").values_list("fence", flat=True)) == [None] * 2

@@ -218,7 +218,7 @@ def test_what_is_added_once_a_cart_is_being_placed_begins_the_next(monkeypatch):
         return place(**kwargs)
 
     def add():
-        assert being_placed.wait(timeout=30)
+        assert being_placed.wait(timeout=90)
         return fill(user, ("CUP", 1))
 
     monkeypatch.setattr(carts, "place_order", late)

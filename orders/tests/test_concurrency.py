@@ -446,7 +446,7 @@ def test_an_order_whose_customer_is_merged_meanwhile_is_still_found():
     holds, answers = Event(), []
 
     def accept():
-        holds.wait(timeout=30)
+        holds.wait(timeout=90)
         answers.append(boss.post(f"/orders/{order.number}/accept/"))
         connection.close()
 

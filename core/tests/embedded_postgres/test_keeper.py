@@ -62,7 +62,7 @@ def keepers(tmp_path, monkeypatch, left):
     monkeypatch.setattr(cluster_module.subprocess, "run", run)
     yield started
     for thread, _ in started:
-        thread.join(timeout=30)
+        thread.join(timeout=90)
         assert not thread.is_alive()
 
 
@@ -74,7 +74,7 @@ def test_it_starts_the_server_and_ends_with_its_last_user(keepers, cluster):
     assert cluster.stop_when_unused() is True
 
     ((thread, ended),) = keepers
-    thread.join(timeout=10)
+    thread.join(timeout=90)
     assert ended == [0]
     assert not is_alive(server)
     assert "Nobody uses the server any more" in (cluster.root / "keeper.log").read_text()
