@@ -4,30 +4,44 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from .env import env
+from .env import checked, env
 
-_REQUIRED = {
+_required = {
     "SHOP_URL": "where people find the shop: https://shop.example",
     "SECRET_KEY": "a long random string, the same on every machine of the shop",
     "DATABASE_URL": "postgres://user:password@host:5432/name",
 }
-_missing = [name for name in _REQUIRED if not env.str(name, default="").strip()]
+if env.str("OIDC_ISSUER", default="") in ("", env.str("SHOP_URL", default="")):
+    # The shop is its own provider.
+    _required |= {
+        "EMAIL_URL": "smtp+tls://user:password@host:587; people prove their address by a code",
+        "IDENTITY_FILE": "where the sign-in keys are kept, the same file on every machine",
+    }
+_missing = [name for name in _required if not env.str(name, default="").strip()]
 if _missing:
     raise ImproperlyConfigured(
         "Set these environment variables: "
-        + "; ".join(f"{name} ({_REQUIRED[name]})" for name in _missing)
+        + "; ".join(f"{name} ({_required[name]})" for name in _missing)
         + "."
     )
 
 # The sentence above comes before any other failure.
 from .base import *  # noqa: E402  see above
-from .base import OIDC_EMBEDDED, REST_FRAMEWORK, SHOP_URL, STORAGES  # noqa: E402  see above
+from .base import REST_FRAMEWORK, SHOP_URL, STORAGES  # noqa: E402  see above
 from .rest import limit  # noqa: E402  see above
 
+# Without TLS browsers keep no cookie of the shop, but on this machine itself.
+_host = str(urlsplit(SHOP_URL).hostname)
+checked(
+    "SHOP_URL",
+    SHOP_URL,
+    fits=lambda url: url.startswith("https://") or _host in ("localhost", "127.0.0.1", "::1"),
+    must="an address that begins with https://: nobody could sign in without TLS",
+)
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
 # Its own name always; ALLOWED_HOSTS adds others, such as a health check's.
-ALLOWED_HOSTS = sorted({str(urlsplit(SHOP_URL).hostname), *env.list("ALLOWED_HOSTS", default=[])})
+ALLOWED_HOSTS = sorted({_host, *env.list("ALLOWED_HOSTS", default=[])})
 CSRF_TRUSTED_ORIGINS = env.list(
     "CSRF_TRUSTED_ORIGINS", default=[f"https://{host}" for host in ALLOWED_HOSTS if host != "*"]
 )
@@ -61,11 +75,3 @@ REST_FRAMEWORK = REST_FRAMEWORK | {
 }
 # Where no proxy before the shop has their folder: in containers (compose.yaml).
 SERVE_MEDIA = env.bool("SERVE_MEDIA", default=False)
-if OIDC_EMBEDDED and not env.str("EMAIL_URL", default=""):
-    raise ImproperlyConfigured(
-        "Set EMAIL_URL (smtp+tls://user:password@host:587): people prove their address by a code."
-    )
-if OIDC_EMBEDDED and not env.str("IDENTITY_FILE", default=""):
-    raise ImproperlyConfigured(
-        "Set IDENTITY_FILE: where the sign-in keys are kept, the same file on every machine."
-    )

@@ -6,12 +6,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .env import checked, env, readable
 
-TASKS_BACKEND = env.str("TASKS_BACKEND", default="core.task_backends.DatabaseBackend")
+_DATABASE, _CELERY = "core.task_backends.DatabaseBackend", "core.celery.CeleryBackend"
+TASKS_BACKEND = checked(
+    "TASKS_BACKEND",
+    env.str("TASKS_BACKEND", default="") or _DATABASE,
+    fits=lambda name: name in (_DATABASE, _CELERY),
+    must=f"{_DATABASE} or {_CELERY}",
+)
 TASKS = {"default": {"BACKEND": TASKS_BACKEND, "QUEUES": []}}
 # Where Celery's messages go: Redis or RabbitMQ.
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
 if not re.match(r"(rediss?|amqps?)://.", CELERY_BROKER_URL) and (
-    CELERY_BROKER_URL or TASKS_BACKEND == "core.celery.CeleryBackend"
+    CELERY_BROKER_URL or TASKS_BACKEND == _CELERY
 ):
     # Without it, as it may hold a password.
     raise ImproperlyConfigured(

@@ -10,6 +10,17 @@ NEEDED = {
     "SHOP_URL": "SHOP_URL (where people find the shop: https://shop.example)",
     "SECRET_KEY": "SECRET_KEY (a long random string, the same on every machine of the shop)",
     "DATABASE_URL": "DATABASE_URL (postgres://user:password@host:5432/name)",
+    "EMAIL_URL": (
+        "EMAIL_URL (smtp+tls://user:password@host:587; people prove their address by a code)"
+    ),
+    "IDENTITY_FILE": (
+        "IDENTITY_FILE (where the sign-in keys are kept, the same file on every machine)"
+    ),
+}
+OUTSIDE = {
+    "OIDC_ISSUER": "https://id.example",
+    "OIDC_RP_CLIENT_ID": "shop",
+    "OIDC_RP_CLIENT_SECRET": "s",
 }
 
 
@@ -20,16 +31,19 @@ def sentence(*names):
 @pytest.mark.parametrize(
     ("given", "missing"),
     [
-        ({}, ("SHOP_URL", "SECRET_KEY", "DATABASE_URL")),
+        ({}, tuple(NEEDED)),
         ({"SECRET_KEY": "", "SHOP_URL": " ", "DATABASE_URL": "postgres://db/x"},
-         ("SHOP_URL", "SECRET_KEY")),
-        ({"SECRET_KEY": "x", "SHOP_URL": "https://x.example"}, ("DATABASE_URL",)),
+         ("SHOP_URL", "SECRET_KEY", "EMAIL_URL", "IDENTITY_FILE")),
+        ({**PRODUCTION, "DATABASE_URL": ""}, ("DATABASE_URL",)),
+        ({**PRODUCTION, "OIDC_ISSUER": PRODUCTION["SHOP_URL"], "EMAIL_URL": ""}, ("EMAIL_URL",)),
+        ({**PRODUCTION, "IDENTITY_FILE": ""}, ("IDENTITY_FILE",)),
+        (OUTSIDE, ("SHOP_URL", "SECRET_KEY", "DATABASE_URL")),
     ],
 )  # fmt: skip
 def test_it_refuses_to_start_and_names_all_that_is_missing_at_once(run, given, missing):
-    production = PRODUCTION["DJANGO_SETTINGS_MODULE"]
+    production = {"DJANGO_SETTINGS_MODULE": PRODUCTION["DJANGO_SETTINGS_MODULE"]}
 
-    ended = run("manage.py", "worker", DJANGO_SETTINGS_MODULE=production, **given)
+    ended = run("manage.py", "worker", **production | given)
 
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -42,37 +56,30 @@ def test_a_web_server_does_not_start_either(run):
     )
 
     assert ended.returncode == 1
-    assert ended.stderr.endswith(
-        "ImproperlyConfigured: " + sentence("SHOP_URL", "SECRET_KEY", "DATABASE_URL")
+    assert ended.stderr.endswith("ImproperlyConfigured: " + sentence(*NEEDED))
+
+
+@pytest.mark.parametrize("name", ["EMAIL_URL", "IDENTITY_FILE"])
+def test_with_an_outside_provider_it_starts_without_what_its_own_needs(run, name):
+    ended = run("-c", "import django; django.setup()", **PRODUCTION | OUTSIDE | {name: ""})
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("url", ["http://shop.example", "http://192.168.1.7:8000"])
+def test_it_refuses_an_address_at_which_nobody_could_sign_in(run, url):
+    ended = run("manage.py", "check", **PRODUCTION | {"SHOP_URL": url})
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "SHOP_URL must be an address that begins with https://: nobody could sign in without TLS,"
+        f" not {url!r}.\n"
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        (
-            "EMAIL_URL",
-            "Set EMAIL_URL (smtp+tls://user:password@host:587): people prove their address by a code.\n",
-        ),
-        (
-            "IDENTITY_FILE",
-            "Set IDENTITY_FILE: where the sign-in keys are kept, the same file on every machine.\n",
-        ),
-    ],
-)
-def test_the_embedded_provider_needs_more_and_an_outside_one_does_not(run, name, said):
-    outside = {
-        "OIDC_ISSUER": "https://id.example",
-        "OIDC_RP_CLIENT_ID": "shop",
-        "OIDC_RP_CLIENT_SECRET": "s",
-    }
-    show = ("-c", "import django; django.setup()")
-
-    embedded = run(*show, **PRODUCTION | {name: ""})
-
-    assert embedded.returncode == 1
-    assert embedded.stderr.endswith(said)
-    assert run(*show, **PRODUCTION | outside | {name: ""}).returncode == 0
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "http://localhost", "http://[::1]:80"])
+def test_on_this_machine_itself_it_can_be_tried_without_tls(settings_of, url):
+    assert settings_of("SHOP_URL", **PRODUCTION | {"SHOP_URL": url}) == {"SHOP_URL": url}
 
 
 @pytest.mark.django_db

@@ -11,6 +11,7 @@ import pytest
         ("CELERY_BROKER_URL", "http://user:secret@host", "must be an address that starts with redis://, rediss://, amqp:// or amqps://."),
         ("EMAIL_URL", "change-me", "must be an address such as smtp+tls://user:password@host:587."),
         ("CACHE_URL", "change-me", "must be an address such as redis://host:6379/0, or empty."),
+        ("TASKS_BACKEND", "celery", "must be core.task_backends.DatabaseBackend or core.celery.CeleryBackend, not 'celery'."),
         ("BEHIND_PROXY", "maybe", "must be true or false."),
         ("SHOP_CURRENCY", "SHILLING", "must be three capital letters such as KES, not 'SHILLING'."),
         ("SHOP_REGION", "XX", "must be two capital letters of a country such as KE, not 'XX'."),
