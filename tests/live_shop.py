@@ -27,8 +27,8 @@ from .infrastructure import (
     spawn_pgbouncer,
     spawn_postgres,
     spawn_redis,
-    steady_port,
 )
+from .ports import free_port
 from .processes import PROJECT, wait_until
 from .servers import RemoteGateway, spawn_gateway
 
@@ -215,7 +215,7 @@ def spawn_live_shop(
             settings["TASKS_BACKEND"] = "core.celery.CeleryBackend"
             settings["CELERY_BROKER_URL"] = shop.redis.url
         settings |= env or {}
-        ports = [steady_port() for _ in range(webs)]
+        ports = [free_port() for _ in range(webs)]
 
         def keep(group: list[Kept], name: str, *command: str, **more: str) -> None:
             kept = Kept(name, [sys.executable, *command], env=settings | more, folder=folder)

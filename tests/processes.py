@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,13 +27,6 @@ def wait_until(
     while not condition():
         assert time.monotonic() < deadline, f"still not so after {seconds} s"
         time.sleep(every)
-
-
-def free_port() -> int:
-    """Return a port of loopback on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_database_url(name: str = "") -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import amqp
 
-from .infrastructure import Server, program, steady_port
+from .infrastructure import Server, program
+from .ports import free_port
 from .processes import wait_until
 
 # What Debian's `rabbitmq-server` runs as another user, in folders of the system.
@@ -26,7 +27,7 @@ class RabbitMQ(Server):
         self._epmd_program = program("epmd")
         super().__init__(folder)
         self._epmd: subprocess.Popen[bytes] | None = None
-        self._epmd_port = steady_port()
+        self._epmd_port = free_port()
         # Debian's folder of settings is not ours to read.
         (folder / "rabbitmq.conf").write_text("disk_free_limit.absolute = 10MB\n")
         (folder / "plugins").write_text("[].\n")
@@ -37,7 +38,7 @@ class RabbitMQ(Server):
             "RABBITMQ_NODENAME": f"duka{self.port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": self.host,
             "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(steady_port()),
+            "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",

@@ -22,7 +22,8 @@ from notifications.models import Message
 from notifications.states import MessageStatus
 
 from .brokers import BROKERS, Brokers, env_of
-from .processes import free_port, spawn_manage, wait_until
+from .ports import free_port
+from .processes import spawn_manage, wait_until
 from .servers import spawn_gateway, spawn_web
 from .test_journey import Caller
 

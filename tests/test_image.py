@@ -13,7 +13,8 @@ import requests
 from .containers import Shop, read_compose
 from .images import spawn_image, tree_of, why_not
 from .infrastructure import DATABASE, spawn_postgres
-from .processes import PROJECT, free_port, wait_until
+from .ports import free_port
+from .processes import PROJECT, wait_until
 from .test_journey import Caller
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_not()), reason=why_not())]

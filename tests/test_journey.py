@@ -12,7 +12,8 @@ import requests
 from accounts.services.machines import create_machine
 
 from .brokers import BROKERS, env_of
-from .processes import free_port, spawn_manage, wait_until
+from .ports import free_port
+from .processes import spawn_manage, wait_until
 from .servers import spawn_gateway, spawn_web
 
 PHONE = "+254722000001"

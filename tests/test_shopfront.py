@@ -21,7 +21,8 @@ from demo.accounts import DEMO_ACCOUNTS
 from orders.models import Cart, Order
 
 from .outside import installed
-from .processes import PROJECT, free_port
+from .ports import free_port
+from .processes import PROJECT
 from .servers import spawn_web
 
 SHOPFRONT = Path(__file__).with_name("shopfront")

@@ -14,7 +14,8 @@ import pytest
 from core.models import Worker
 from ops import smoke
 
-from .infrastructure import spawn_nginx, steady_port
+from .infrastructure import spawn_nginx
+from .ports import free_port
 from .processes import PROJECT, spawn
 from .servers import spawn_web
 
@@ -50,7 +51,7 @@ def tls_shop(folder: Path):
     The second has a certificate that ends too soon.
     """
     long, short = certificate(folder, "long", 30), certificate(folder, "short", 3)
-    good, soon = steady_port(), steady_port()
+    good, soon = free_port(), free_port()
     env = {
         "DJANGO_SETTINGS_MODULE": "config.settings.production",
         "SECRET_KEY": "of-the-smoke-test-" + "0123456789abcdef" * 4,

@@ -16,7 +16,8 @@ from django.db import connection
 
 from orders.tests.test_migrations import another_database, rows
 
-from .processes import PROJECT, free_port, spawn, test_database_url, wait_until
+from .ports import free_port
+from .processes import PROJECT, spawn, test_database_url, wait_until
 from .servers import spawn_gateway, spawn_web
 from .test_journey import Caller
 

@@ -19,7 +19,7 @@ import pytest
 from accounts.tests.browser import Browser
 from core.embedded_postgres.keeper import servers_in
 from demo.accounts import DEMO_ACCOUNTS
-from tests.processes import free_port
+from tests.ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -15,7 +15,8 @@ from catalog.tests.factories import VariantFactory
 from customers.tests.factories import CustomerFactory
 from notifications.models import Message, Pace
 from orders.services import Wanted, place_order
-from tests.processes import free_port, spawn_manage
+from tests.ports import free_port
+from tests.processes import spawn_manage
 from tests.processes import wait_until as wait_until_within
 from tests.servers import RemoteGateway, spawn_gateway
 

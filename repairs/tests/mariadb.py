@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import pymysql
 
-from tests.processes import free_port, wait_until
+from tests.ports import free_port
+from tests.processes import wait_until
 
 MARIADBD = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 INSTALL = shutil.which("mariadb-install-db")

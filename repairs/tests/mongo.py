@@ -21,7 +21,8 @@ from pymongo.errors import PyMongoError
 from repairs.models import DocumentWrite, Job
 from repairs.services.documents import document_of, documents_changed
 from repairs.tests.factories import JobFactory
-from tests.processes import free_port, wait_until
+from tests.ports import free_port
+from tests.processes import wait_until
 
 URI = os.environ.get("MONGO_TEST_URI", "")
 VERSION = metadata.version("nx-27017")

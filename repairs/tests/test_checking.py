@@ -13,7 +13,7 @@ from repairs.exceptions import BadMapping, UnknownSource
 from repairs.states import FindingCode
 from repairs.tests.factories import SourceFactory
 from repairs.tests.mariadb import JOBS
-from tests.processes import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from repairs.clients.reasons import failure
 from repairs.services import layout_of
 from repairs.states import FindingCode, JobStatus
 from repairs.tests.standins import Proxy, Says
-from tests.processes import free_port, wait_until
+from tests.ports import free_port
+from tests.processes import wait_until
 
 
 @pytest.fixture(autouse=True)

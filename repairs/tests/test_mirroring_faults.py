@@ -14,7 +14,8 @@ from repairs.services.mirroring import CONFIRMING, MongoFailed, claim_documents,
 from repairs.states import JobStatus
 from repairs.tests.factories import JobFactory
 from repairs.tests.mongo import changed_jobs, expected, let_all_be_due, let_leases_pass
-from tests.processes import free_port, spawn_manage, wait_until
+from tests.ports import free_port
+from tests.processes import spawn_manage, wait_until
 
 
 def test_one_that_is_too_large_keeps_its_error_and_the_others_go_on(mongo):

@@ -9,7 +9,7 @@ from repairs.models import DocumentWrite, Job
 from repairs.services import mirroring, rebuilding
 from repairs.services.documents import document_of, documents_changed
 from repairs.tests.factories import JobFactory, SourceFactory
-from tests.processes import free_port
+from tests.ports import free_port
 
 
 def sync(*args):

@@ -33,7 +33,7 @@ from shipping.providers import (
     network,
     provider,
 )
-from tests.processes import free_port
+from tests.ports import free_port
 
 from .webhooks import KEY, OTHER_SECRET, SECRET, at, event, signed
 

@@ -8,7 +8,7 @@ from .nginx import Nginx, spawn_nginx
 from .pgbouncer import PgBouncer, spawn_pgbouncer
 from .postgres import DATABASE, SUPERUSER, Postgres, spawn_postgres
 from .redis import Redis, spawn_redis
-from .server import Server, program, steady_port
+from .server import Server, program
 
 __all__ = [
     "DATABASE",
@@ -23,5 +23,4 @@ __all__ = [
     "spawn_pgbouncer",
     "spawn_postgres",
     "spawn_redis",
-    "steady_port",
 ]

@@ -2,10 +2,8 @@
 
 import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -17,22 +15,9 @@ import pytest
 
 from core.embedded_postgres.system_user import run_as, server_user, uid_change
 from core.supervisor import dies_with_parent
+from tests.ports import free_port
 
 S = TypeVar("S", bound="Server")
-
-
-def steady_port() -> int:
-    """Return a port of loopback that stays ours while its server is away.
-
-    Below those that the system gives to outgoing connections: one of them could take it, or a
-    client that finds nobody there could end up connected to itself.
-    """
-    while True:
-        # Not of the seed that the tests of all processes may share.
-        port = random.SystemRandom().randrange(10_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def program(name: str) -> str:
@@ -55,7 +40,7 @@ class Server:
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.port = port or steady_port()
+        self.port = port or free_port()
         self.host = "127.0.0.1"
         self.log_path = folder / f"{self.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
