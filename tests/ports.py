@@ -6,7 +6,7 @@ import socket
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens, and which stays so until its server is there.
+    """Return a port on which nobody listens, for a server that may start later, or again.
 
     Below those that the system gives to outgoing connections: one of them could take it, or a
     client that finds nobody there could end up connected to itself.

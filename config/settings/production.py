@@ -12,7 +12,7 @@ _required = {
     "DATABASE_URL": "postgres://user:password@host:5432/name",
 }
 if env.str("OIDC_ISSUER", default="") in ("", env.str("SHOP_URL", default="")):
-    # The shop is its own provider.
+    # The shop is its own provider: OIDC_EMBEDDED, which can only be read further down.
     _required |= {
         "EMAIL_URL": "smtp+tls://user:password@host:587; people prove their address by a code",
         "IDENTITY_FILE": "where the sign-in keys are kept, the same file on every machine",

@@ -65,9 +65,10 @@ def test_a_mail_that_it_does_not_take_is_tried_again_later(mail_server, settings
     assert send() == "later"
 
     again = DBTaskResult.objects.get()
+    assert (timezone.now() - started).total_seconds() < 5
     assert again.task_path == "core.mail.send_mail"
     assert again.args_kwargs["kwargs"] == {**MAIL, "tries": 1}
-    assert 10 <= (again.run_after - started).total_seconds() < 2 * RETRY_SECONDS[0]
+    assert 10 <= (again.run_after - started).total_seconds() < 15
     assert server.taken == []
 
 
@@ -79,7 +80,7 @@ def test_the_waits_grow(mail_server, tries, wait):
     send(tries)
 
     again = DBTaskResult.objects.get()
-    assert wait <= (again.run_after - started).total_seconds() < 2 * wait
+    assert wait <= (again.run_after - started).total_seconds() < wait + 5
     assert again.args_kwargs["kwargs"]["tries"] == tries + 1
 
 
@@ -119,14 +120,13 @@ def test_nothing_is_sent_of_what_did_not_come_to_pass(mail_server):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_waits_for_a_mail_server_that_hangs(mail_server, settings):
+def test_nobody_waits_for_a_mail_server_that_hangs(mail_server):
     mail_server("hang")
-    settings.EMAIL_TIMEOUT = 60
     started = time.monotonic()
 
     queue_mail(**MAIL)
 
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 0.3
     assert DBTaskResult.objects.get().args_kwargs["kwargs"] == {**MAIL, "tries": 0}
 
 
